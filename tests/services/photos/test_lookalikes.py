@@ -156,7 +156,7 @@ def sent(upload: Callable[..., str], classifier: FakeClassifier) -> Callable[...
 
 def likes(public_id: str) -> list[tuple[str, list[str]]]:
     groups = lookalikes.looks_like(history.get_details(public_id).predictions[0])
-    return [(group.label, [photo.public_id for photo, _cosine in group.photos]) for group in groups]
+    return [(label, [photo.public_id for photo, _cosine in alike]) for label, alike in groups]
 
 
 def test_the_nearest_photos_of_the_first_two_labels_are_found(sent: Callable[..., str]) -> None:

@@ -13,7 +13,8 @@ from webapp.services.labels.relabel import CHUNK, Relabelled, take_back
 from webapp.storage.database import writing
 from webapp.storage.labels import events as storage
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos import bulk, photos
+from webapp.storage.photos import bulk
+from webapp.storage.photos.deletion import restore
 from webapp.storage.tables import LabelEvent, Photo
 
 _AT_ONCE = 500  # photos that change in one transaction
@@ -44,7 +45,7 @@ def undo_batch(batch: str, stamp: Stamp) -> Relabelled:
     if changed:
         return Relabelled(changed, skipped, stamp.batch)
     with writing():
-        changed = photos.restore(Photo.deleted_batch == batch) or bulk.unstar_batch(batch)
+        changed = restore(Photo.deleted_batch == batch) or bulk.unstar_batch(batch)
     if not changed:
         raise NothingToUndoError(NOTHING)
     return Relabelled(changed, 0, "")

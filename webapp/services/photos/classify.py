@@ -26,6 +26,7 @@ from webapp.storage.database import insert_row, writing
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels.events import Stamp, new_batch
 from webapp.storage.photos import photos as storage
+from webapp.storage.photos.deletion import restore
 from webapp.storage.tables import Photo, Prediction, TopLabel, Upload, now
 
 _TOP = 5
@@ -337,7 +338,7 @@ def _find(sha256: str) -> Photo | None:
         return None
     if row.deleted_at is not None:
         with writing():
-            storage.restore(Photo.sha256 == sha256)
+            restore(Photo.sha256 == sha256)
     return storage.find_photo(Photo.sha256 == sha256)
 
 

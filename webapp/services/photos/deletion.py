@@ -81,7 +81,7 @@ def restore_photo(public_id: str, *, admin: bool, token: str = "") -> str:
             raise PhotoNotFoundError(
                 "There is nothing to bring back: the photo is there, or it is gone for good."
             )
-        photos.restore(Photo.id == photo.id)
+        storage.restore(Photo.id == photo.id)
         return photo.filename
 
 

@@ -1,7 +1,6 @@
 """Labelled photos that a network sees as near to one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,24 +13,16 @@ CANDIDATES = 300
 _SHOWN = 4
 
 
-@dataclass(frozen=True)
-class _Alike:
-    """The nearest labelled photos of one label with their cosine similarity, the nearest first."""
-
-    label: str
-    photos: list[tuple[Photo, float]]
-
-
-def looks_like(prediction: Prediction) -> list[_Alike]:
-    """For the first two labels of an answer the nearest photos that people gave this label, by the
-    cosine of their embeddings, among the newest `CANDIDATES` that the same version looked at."""
+def looks_like(prediction: Prediction) -> list[tuple[str, list[tuple[Photo, float]]]]:
+    """The first two labels of an answer, each with the nearest photos that people gave this label
+    and the cosine of their embeddings, among the newest `CANDIDATES` that the same version saw."""
     groups = []
     for label in [line.label for line in prediction.top[:2]]:
         rows = storage.labelled_embeddings(label, prediction, CANDIDATES)
         nearest = _nearest(prediction.embedding, rows)
         photos = storage.photos_of([number for number, _cosine in nearest])
         alike = [(photos[number], cosine) for number, cosine in nearest if number in photos]
-        groups.append(_Alike(label, alike))
+        groups.append((label, alike))
     return groups
 
 

@@ -17,7 +17,7 @@ from webapp.storage import jobs as storage
 from webapp.storage.database import count_rows, writing
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos import photos
+from webapp.storage.photos import deletion
 from webapp.storage.tables import Photo, now
 
 
@@ -71,7 +71,7 @@ def restore(view: JobView, owner: Owner) -> int:
     """
     _check(view, owner)
     with writing():
-        restored = photos.restore(_restorable(view))
+        restored = deletion.restore(_restorable(view))
     if not restored:
         raise JobNotFoundError(
             "There is nothing to restore: the photos are there, or they are gone for good."

@@ -155,11 +155,6 @@ def unstar_batch(batch: str, numbers: Sequence[int] | None = None) -> int:
     return update_rows(starred.values(starred=~Photo.starred, starred_batch=None))
 
 
-def count_starred(numbers: Sequence[int]) -> int:
-    """How many of these photos have a star."""
-    return count_rows(Photo, Photo.id.in_(numbers), Photo.starred.is_(True))
-
-
 def deleted_batches() -> Sequence[Any]:
     """What was deleted and can be brought back, latest first: rows of batch, who, deleted_at and
     photos, which is their number."""

@@ -8,9 +8,11 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, or_, select, update
 
 from webapp.storage.database import db, update_rows
-from webapp.storage.photos.photos import refresh_duplicates
 from webapp.storage.stats import counters
 from webapp.storage.tables import Photo, now
+
+_HASHES = 1_000  # difference hashes in one query
+_AT_ONCE = 2_000  # numbers of photos in one query
 
 
 def find_deleted(public_id: str) -> Photo | None:
@@ -25,13 +27,39 @@ def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = T
     which = and_(Photo.id.in_(numbers), Photo.starred.is_(False), Photo.deleted_at.is_(None))
     if not labelled:
         which = and_(which, Photo.ground_truth.is_(None))
-    hashed = select(Photo.dhash).distinct().where(which, Photo.has_duplicate)
+    return _move(which, {"deleted_at": now(), "deleted_by": who, "deleted_batch": batch})
+
+
+def restore(which: Any) -> int:
+    """Bring deleted photos back that satisfy `which`; returns how many."""
+    deleted = and_(which, Photo.deleted_at.is_not(None))
+    return _move(deleted, {"deleted_at": None, "deleted_by": None, "deleted_batch": None})
+
+
+def _move(which: Any, values: dict[str, Any]) -> int:
+    """Take photos out of sight or back, with their duplicates and the counters."""
+    paired = or_(Photo.has_duplicate, Photo.deleted_at.is_not(None))
+    hashed = select(Photo.dhash).distinct().where(which, paired, Photo.dhash.is_not(None))
     hashes = db.session.scalars(hashed).all()
-    gone = update(Photo).where(which).values(deleted_at=now(), deleted_by=who, deleted_batch=batch)
-    changed = update_rows(gone)
-    refresh_duplicates(hashes)
-    counters.recount(numbers)
-    return changed
+    change = update(Photo).where(which).values(values).returning(Photo.id)
+    unseen = {"synchronize_session": False}
+    moved = db.session.scalars(change, execution_options=unseen).all()
+    _refresh_duplicates(hashes)
+    for start in range(0, len(moved), _AT_ONCE):
+        counters.recount(moved[start : start + _AT_ONCE])
+    return len(moved)
+
+
+def _refresh_duplicates(hashes: Sequence[int | None]) -> None:
+    """Bring up to date which of the photos with these difference hashes have a duplicate. One that
+    was deleted is nobody's duplicate."""
+    for start in range(0, len(hashes), _HASHES):
+        theirs = and_(Photo.dhash.in_(hashes[start : start + _HASHES]), Photo.deleted_at.is_(None))
+        for value, several in ((True, func.count() > 1), (False, func.count() == 1)):
+            which = select(Photo.dhash).where(theirs).group_by(Photo.dhash).having(several)
+            stale = and_(Photo.deleted_at.is_(None), Photo.has_duplicate.is_(not value))
+            change = update(Photo).where(Photo.dhash.in_(which), stale)
+            update_rows(change.values(has_duplicate=value))
 
 
 def due_photos(before: datetime, limit: int) -> Sequence[Photo]:

@@ -39,8 +39,6 @@ from webapp.storage.tables import (
 
 # Columns of the shown prediction that are mirrored on the photo, as `shown_…`.
 _MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
-_HASHES = 1_000  # difference hashes in one query
-_AT_ONCE = 2_000  # numbers of photos in one query
 
 
 def _outcome_for(truth: Any, truth_model: Any) -> Any:
@@ -302,33 +300,6 @@ def delete_photo(photo: Photo) -> None:
     without it."""
     name_index.remove(photo.id)
     db.session.execute(delete(Photo).where(Photo.id == photo.id))
-
-
-def restore(which: Any) -> int:
-    """Bring deleted photos back that satisfy `which`; returns how many."""
-    deleted = and_(which, Photo.deleted_at.is_not(None))
-    hashed = select(Photo.dhash).distinct().where(deleted, Photo.dhash.is_not(None))
-    hashes = db.session.scalars(hashed).all()
-    back = update(Photo).where(deleted)
-    back = back.values(deleted_at=None, deleted_by=None, deleted_batch=None)
-    unseen = {"synchronize_session": False}
-    changed = db.session.scalars(back.returning(Photo.id), execution_options=unseen).all()
-    refresh_duplicates(hashes)
-    for start in range(0, len(changed), _AT_ONCE):
-        counters.recount(changed[start : start + _AT_ONCE])
-    return len(changed)
-
-
-def refresh_duplicates(hashes: Sequence[int | None]) -> None:
-    """Bring up to date which of the photos with these difference hashes have a duplicate. One that
-    was deleted is nobody's duplicate."""
-    for start in range(0, len(hashes), _HASHES):
-        theirs = and_(Photo.dhash.in_(hashes[start : start + _HASHES]), Photo.deleted_at.is_(None))
-        for value, several in ((True, func.count() > 1), (False, func.count() == 1)):
-            which = select(Photo.dhash).where(theirs).group_by(Photo.dhash).having(several)
-            stale = and_(Photo.deleted_at.is_(None), Photo.has_duplicate.is_(not value))
-            change = update(Photo).where(Photo.dhash.in_(which), stale)
-            update_rows(change.values(has_duplicate=value))
 
 
 # ---- uploads ----

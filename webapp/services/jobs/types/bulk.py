@@ -29,7 +29,7 @@ from webapp.services.photos.bulk import (
 from webapp.storage.database import last_id, writing
 from webapp.storage.labels.events import Stamp, is_merge
 from webapp.storage.photos import bulk as storage
-from webapp.storage.photos.photos import restore
+from webapp.storage.photos.deletion import restore
 from webapp.storage.tables import Photo
 
 # What can be taken back of a batch: its label events, or its photos, in order of their numbers.
