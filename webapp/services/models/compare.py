@@ -180,17 +180,10 @@ def answer_history(
     go on showing what they showed. Stopped half-way it goes on where it was.
     """
     champion, challenger = pipeline.classifiers
-    missing: dict[int, list[Classifier]] = {}
-    photos = []
-    for photo, *labels in _comparable(registry, (champion.card, challenger.card))[0]:
-        pairs = zip(pipeline.classifiers, labels, strict=True)
-        if unanswered := [version for version, label in pairs if label is None]:
-            photos.append(photo)
-            missing[photo.id] = unanswered
-    for photo in watch(photos):
+    comparable = _comparable(registry, (champion.card, challenger.card))[0]
+    for photo in watch([photo for photo, *labels in comparable if None in labels]):
         try:
-            asked = replace(pipeline, classifiers=missing[photo.id])
-            ask_models(photo, asked, standing=False)
+            ask_models(photo, pipeline, standing=False)
         except (PhotoRefusedError, PhotoNotFoundError):  # deleted meanwhile, or damaged bytes
             continue
 

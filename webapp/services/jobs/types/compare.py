@@ -78,16 +78,13 @@ def _do(job: RunningJob) -> Json:
     tools, model, numbers = job.tools, job.params["model"], job.part["photos"]
     versions = (int(job.params["champion"]), int(job.params["challenger"]))
     classifiers = [tools.one_version(model, version) for version in versions]
-    known, failed = storage.labels_of(model, versions, numbers), 0
+    pipeline, failed = Pipeline(classifiers, tools.files, tools.limiter), 0
     for done, photo in enumerate(photos.photos_by_number(numbers), 1):
-        labels = known.get(photo.id, (None, None))
-        pairs = zip(classifiers, labels, strict=True)
-        if missing := [classifier for classifier, label in pairs if label is None]:
-            try:
-                ask_models(photo, Pipeline(missing, tools.files, tools.limiter), standing=False)
-            except (PhotoRefusedError, PhotoNotFoundError) as error:
-                job.say(f"{photo.filename}: {error}")
-                failed += 1
+        try:
+            ask_models(photo, pipeline, standing=False)
+        except (PhotoRefusedError, PhotoNotFoundError) as error:
+            job.say(f"{photo.filename}: {error}")
+            failed += 1
         job.progress(done, failed=failed)
     answers = storage.labels_of(model, versions, numbers)
     both = {number: labels for number, labels in answers.items() if None not in labels}
