@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import select, union_all
 
 from webapp.storage.database import db
-from webapp.storage.tables import CanonicalLabel, Photo, PhotoHash, Prediction
+from webapp.storage.labels.canonical import truths_of
+from webapp.storage.tables import Photo, PhotoHash, Prediction
 
 BANDS, BAND_BITS = 5, 13  # of a difference hash
 _NEAR = 4  # of 64 bits in which the hashes of nearly the same picture differ at most
@@ -71,15 +72,10 @@ def labelled_embeddings(
     """(photo, embedding) of the newest `limit` other photos for which this is the right answer, of
     those that the version of the prediction has looked at."""
     model, version = prediction.model, prediction.version
-    truths = select(CanonicalLabel.label).where(
-        CanonicalLabel.model == model,
-        CanonicalLabel.version == version,
-        CanonicalLabel.canonical == label,
-    )
-    labels = {label, *db.session.scalars(truths)}
+    truths = truths_of(model, version, label)
     newest = (
         select(Photo.id)
-        .where(Photo.ground_truth.in_(labels), Photo.deleted_at.is_(None))
+        .where(Photo.ground_truth.in_(truths), Photo.deleted_at.is_(None))
         .where(Photo.id != prediction.photo_id)
         .order_by(Photo.id.desc())
         .limit(limit)
