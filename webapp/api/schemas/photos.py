@@ -283,10 +283,11 @@ def photo_json(
         "bytes": photo.bytes,
         "created_at": moment(photo.created_at),
         "ground_truth": photo.ground_truth,
-        "outcome": photo.meant_outcome,
+        "outcome": photo.outcome,
         "prediction": None,
     }
     if row := photo.prediction:
+        shown["outcome"] = row.outcome
         shown["prediction"] = _prediction_json(
             row, row.familiarity, ranked or full_ranking(row, registry)
         )
