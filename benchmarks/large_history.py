@@ -16,11 +16,10 @@ from PIL import Image
 from benchmarks.servers import CAR_PHOTOS
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.domain import UNCLASSIFIED, NetworkOutput
+from webapp.domain import BAND_BITS, BANDS, UNCLASSIFIED, NetworkOutput
 from webapp.inference.models.card import InputSpec, Label, ModelCard
 from webapp.services.accounts import users
 from webapp.services.operations import health
-from webapp.storage.photos.lookalikes import BAND_BITS, BANDS
 
 MODEL = "stanford-cars"
 VERSIONS = 3

@@ -6,7 +6,7 @@ Run by `flask db …` and `flask prepare`.
 from alembic import context
 from flask import current_app
 
-from webapp.storage.sqlite.name_index import is_not_of_index
+from webapp.storage.sqlite import is_not_of_index
 from webapp.storage.tables import UTCDateTime
 
 db = current_app.extensions["migrate"].db

@@ -18,13 +18,14 @@ from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
+from webapp.domain import BANDS, hash_bands
 from webapp.extensions import get_registry
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.labels.relabel import remember_label_sets
 from webapp.services.photos.gallery import gallery_page
 from webapp.storage.database import db
-from webapp.storage.photos.lookalikes import BANDS, bands, near_photos
-from webapp.storage.sqlite.name_index import is_not_of_index
+from webapp.storage.photos.lookalikes import near_photos
+from webapp.storage.sqlite import is_not_of_index
 from webapp.storage.stats import counters, stats
 from webapp.storage.tables import Photo, PhotoHash
 
@@ -156,7 +157,7 @@ def test_pictures_of_before_are_found_by_their_hashes(empty_app: Flask) -> None:
     assert {
         number: [getattr(row, f"band{band}") for band in range(BANDS)]
         for number, row in kept.items()
-    } == {number: bands(dhash) for number, dhash in hashes.items() if dhash is not None}
+    } == {number: hash_bands(dhash) for number, dhash in hashes.items() if dhash is not None}
     assert [photo.id for photo in near_photos(db.session.get_one(Photo, 1), 5)] == [2]
 
 

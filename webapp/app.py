@@ -5,11 +5,8 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any
 
-from flask import Flask, Request, Response, current_app, request
-from flask.json.provider import DefaultJSONProvider
+from flask import Flask, Response, request
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.exc import OperationalError
@@ -24,8 +21,10 @@ from webapp.cli import blueprints as cli
 from webapp.config import ROOT, Config, unknown_settings
 from webapp.errors import MarqueError, ServerBusyError, StorageFullError
 from webapp.http import rate_limits
-from webapp.http.responses import (
+from webapp.http.messages import (
+    OrderedJSON,
     Sessions,
+    SpoolingRequest,
     add_headers,
     allow_large_requests,
     compress_answers,
@@ -33,15 +32,14 @@ from webapp.http.responses import (
 )
 from webapp.inference.classifier import Classifier
 from webapp.legacy import routes as legacy
-from webapp.storage.database import checkpoint_if_large, db
-from webapp.storage.sqlite import connection as sqlite_connection
+from webapp.storage import sqlite
+from webapp.storage.database import db
 from webapp.views import blueprints as views
 from webapp.views import error_pages, layout
 from webapp.views.accounts import login
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _JSON_PATHS = ("/api/", "/health/", "/ping", "/healthcheck", "/infer", "/predict")
-_SPOOLED_FROM = 512 * 1024  # bytes from which on a file of a form waits on the disk
 _MAX_REQUEST = 220 * 1024 * 1024  # bytes of a form of several photos; each has its own limit
 
 
@@ -59,7 +57,7 @@ def create_app(
             print(f"marque: {sentence}", file=sys.stderr)  # noqa: T201
         config = Config.from_env()
     app = Flask("webapp", instance_path=str(config.data))
-    app.request_class = _SpoolingRequest
+    app.request_class = SpoolingRequest
     _configure(app, config)
     extensions.init_app(app, config, [classifier, *others] if classifier else [], photo_json)
     _open_database(app)
@@ -87,28 +85,6 @@ def create_app(
     return app
 
 
-class _SpoolingRequest(Request):
-    """Large files of a form wait in the data folder: /tmp may be a small disk in memory."""
-
-    def _get_file_stream(self, *_hints: object, **_more: object) -> IO[bytes]:
-        return SpooledTemporaryFile(
-            max_size=_SPOOLED_FROM, mode="rb+", dir=current_app.instance_path
-        )
-
-
-class _OrderedJSON(DefaultJSONProvider):
-    """JSON in the order it was written; a body nested too deeply is a bad request."""
-
-    sort_keys = False
-
-    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-        """Raises `ValueError`."""
-        try:
-            return super().loads(s, **kwargs)
-        except RecursionError as error:
-            raise ValueError("nested too deeply") from error
-
-
 def _configure(app: Flask, config: Config) -> None:
     app.config.update(
         SECRET_KEY=config.secret_key,
@@ -124,7 +100,7 @@ def _configure(app: Flask, config: Config) -> None:
         WTF_CSRF_SSL_STRICT=False,
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
-    app.json = _OrderedJSON(app)
+    app.json = OrderedJSON(app)
     app.session_interface = Sessions()
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -133,13 +109,9 @@ def _configure(app: Flask, config: Config) -> None:
 def _open_database(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
-        sqlite_connection.set_up(db.engine)
+        sqlite.set_up()
     Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
-
-    @app.teardown_request
-    def tidy(_error: BaseException | None) -> None:
-        db.session.remove()
-        checkpoint_if_large()
+    app.teardown_request(sqlite.end_request)
 
 
 def _answer_errors(app: Flask) -> None:

@@ -21,6 +21,8 @@ VERDICTS = (NONE_OF_THESE, UNUSABLE)
 
 ALL_MODELS = "all"  # instead of a model's name: every live model; no model may carry this name
 
+BANDS, BAND_BITS = 5, 13  # of a difference hash
+
 # how the names of photos end, in folders with other files; what a file is, its content says
 _ENDINGS = "jpg jpeg jfif png webp gif bmp tif tiff avif heic heif mpo"
 PHOTO_ENDINGS = frozenset(f".{ending}" for ending in _ENDINGS.split())
@@ -29,6 +31,13 @@ PHOTO_ENDINGS = frozenset(f".{ending}" for ending in _ENDINGS.split())
 def count(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: "1 photo", "1,312 photos"."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def hash_bands(dhash: int) -> list[int]:
+    """A signed hash of 64 bits in five bands: four of 13 bits from the lowest on, and the 12 that
+    remain."""
+    bits = dhash & (2**64 - 1)
+    return [bits >> BAND_BITS * band & 2**BAND_BITS - 1 for band in range(BANDS)]
 
 
 @dataclass(frozen=True)

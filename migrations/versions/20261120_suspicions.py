@@ -54,7 +54,7 @@ def upgrade():
         ),
         sa.PrimaryKeyConstraint("photo_id", name=op.f("pk_photo_hashes")),
     )
-    # What webapp.storage.photos.lookalikes.bands says of single hashes, for all of them.
+    # What webapp.domain.hash_bands says of single hashes, for all of them.
     bands = ", ".join(
         f"(dhash >> {13 * one}) & {0xFFF if one == 4 else 0x1FFF}" for one in range(5)
     )

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from tests.conftest import draw
 from webapp.app import create_app
 from webapp.config import Config
+from webapp.storage import database
 from webapp.storage.database import db
-from webapp.storage.sqlite import connection
 
 
 def test_ping_answers_pong(client: FlaskClient) -> None:
@@ -41,7 +41,7 @@ def test_without_a_model_it_is_live_but_not_ready(config: Config) -> None:
 def test_with_a_locked_database_it_is_not_ready(
     client: FlaskClient, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "BUSY_MS", 50)
+    monkeypatch.setattr(database, "BUSY_MS", 50)
     with client.application.app_context():
         db.engine.dispose()
     other = sqlite3.connect(config.data / "marque.sqlite", isolation_level=None)

@@ -12,7 +12,8 @@ from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.services.accounts import users
-from webapp.storage.database import checkpoint_if_large, db
+from webapp.storage.database import db
+from webapp.storage.sqlite import checkpoint_if_large
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from sqlalchemy import text
 
 from webapp.config import Config
 from webapp.errors import ServerBusyError
-from webapp.storage.database import checkpoint_if_large, db, writing
-from webapp.storage.sqlite import connection
-from webapp.storage.sqlite.connection import has_wal_reset_bug
+from webapp.services.operations.health import has_wal_reset_bug
+from webapp.storage import database
+from webapp.storage.database import db, writing
+from webapp.storage.sqlite import checkpoint_if_large
 from webapp.storage.tables import File
 
 
@@ -56,7 +57,7 @@ def test_a_block_that_raises_leaves_nothing(app: Flask, config: Config) -> None:
 def test_a_locked_database_is_said_in_words(
     app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "BUSY_MS", 50)
+    monkeypatch.setattr(database, "BUSY_MS", 50)
     other = sqlite3.connect(config.data / "marque.sqlite", isolation_level=None)
     with app.app_context():
         db.engine.dispose()

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
 from webapp import errors
-from webapp.http import responses as delivery
+from webapp.http import messages
 from webapp.views.error_pages import TITLES
 
 
@@ -79,7 +79,7 @@ def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:
 def test_a_form_that_is_too_large_is_refused_in_words(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "MAX_VISITORS_ZIP", 1000)
+    monkeypatch.setattr(messages, "MAX_VISITORS_ZIP", 1000)
     answer = app.test_client().post("/", data={"ground_truth": "x" * 2000})
     assert answer.status_code == 413 and "Nothing was stored" in answer.text
 

@@ -16,7 +16,7 @@ from tests.fakes import FakeClassifier, make_card
 from tests.views.conftest import Send
 from webapp.domain import NONE_OF_THESE
 from webapp.inference.models.card import Label, ModelCard
-from webapp.storage.sqlite import connection
+from webapp.storage import sqlite
 from webapp.storage.stats import stats as storage
 
 HAAS, BWT, UNSURE = "haas", "bwt", 0.3
@@ -167,7 +167,7 @@ def test_too_many_photos_are_not_counted_but_said_so(
     client: FlaskClient, checked: ModelCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "_COUNTING", -1.0)
-    monkeypatch.setattr(connection, "_STEPS", 1)
+    monkeypatch.setattr(sqlite, "_STEPS", 1)
     answer = client.get("/stats?ground_truth=haas")
     assert (
         answer.status_code == 422

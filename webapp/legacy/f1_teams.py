@@ -9,7 +9,7 @@ from webapp.api.authentication import who
 from webapp.api.openapi.calls import read_files
 from webapp.domain import RankedLabel
 from webapp.extensions import get_pipeline, get_registry
-from webapp.http.responses import wants_json
+from webapp.http.messages import wants_json
 from webapp.services.photos.classify import Origin, classify_photo
 from webapp.services.photos.gallery import full_ranking
 

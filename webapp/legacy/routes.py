@@ -7,7 +7,7 @@ from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
 from webapp.api.authentication import Need, check
-from webapp.http.responses import wants_json
+from webapp.http.messages import wants_json
 from webapp.legacy import car_classification, f1_teams, lada, stanford_cars, stanford_dogs
 from webapp.legacy.blueprint import bp
 

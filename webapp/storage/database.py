@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,8 +13,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase
 
 from webapp.errors import ServerBusyError, StorageFullError
-from webapp.storage.sqlite import connection
 
+BUSY_MS = 10_000  # the longest wait for the writer lock
 _NAMES = {
     "ix": "ix_%(column_0_N_label)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -51,7 +51,7 @@ def writing() -> Iterator[None]:
         raise RuntimeError("a change was made outside of writing()")
     db.session.commit()  # ends the reading so far; what was read stays usable
     # Threads of one process queue here: SQLite's own waiting is polling with sleeps.
-    if not _writer.acquire(timeout=connection.BUSY_MS / 1000):
+    if not _writer.acquire(timeout=BUSY_MS / 1000):
         raise ServerBusyError(_BUSY, retry_after=5)
     try:
         db.session.connection(execution_options={"writes": True})
@@ -106,23 +106,6 @@ def end_reading() -> None:
     from being checkpointed.
     """
     db.session.commit()
-
-
-def rows_in_time(statement: Executable, seconds: float) -> Sequence[Any] | None:
-    """The rows of a query; None when it took longer than this and was stopped, on SQLite only."""
-    try:
-        with connection.interrupted_after(db.session.connection(), seconds):
-            return db.session.execute(statement).all()
-    except OperationalError as error:
-        if "interrupted" in str(error):
-            return None
-        raise
-
-
-def checkpoint_if_large(at_least: int = connection.CHECKPOINT_AT) -> bool:
-    """Checkpoint SQLite's write-ahead log when it has grown to `at_least` bytes; True when that was
-    done."""
-    return connection.checkpoint_if_large(db.engine, at_least)
 
 
 def last_id(table: Any) -> int:

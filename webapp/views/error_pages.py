@@ -5,7 +5,8 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from webapp.errors import MarqueError
-from webapp.http.responses import headers_of, wants_json
+from webapp.http.messages import wants_json
+from webapp.http.responses import headers_of
 
 TITLES = {
     400: "That was not understood.",

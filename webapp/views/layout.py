@@ -22,7 +22,8 @@ from flask.typing import ResponseReturnValue
 from webapp.domain import NONE_OF_THESE, UNUSABLE
 from webapp.errors import MarqueError
 from webapp.extensions import get_card, get_cards, get_config, get_extensions
-from webapp.http.responses import headers_of, wants_json
+from webapp.http.messages import wants_json
+from webapp.http.responses import headers_of
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import as_current, canonical_label, every_label, offered
 from webapp.services.photos.classify import MAX_BYTES, MAX_FILES

@@ -31,9 +31,9 @@ from webapp.services.review.queue import (
     undo_last,
 )
 from webapp.services.review.suspects import find_suspects
+from webapp.storage import sqlite
 from webapp.storage.database import db, writing
 from webapp.storage.labels.events import Stamp
-from webapp.storage.sqlite import connection
 from webapp.storage.tables import LabelEvent, ReviewLease
 
 
@@ -232,7 +232,7 @@ def test_when_there_is_no_time_to_count_it_says_more_than_it_can_see(
     desk = lease_next(ReviewQueue(), who=anna)
     assert (desk.left, desk.more) == (1, False)
     monkeypatch.setattr(review, "COUNTING", -1.0)
-    monkeypatch.setattr(connection, "_STEPS", 1)
+    monkeypatch.setattr(sqlite, "_STEPS", 1)
     desk = lease_next(ReviewQueue(), who=anna)
     assert (desk.left, desk.more) == (1, True)
 

@@ -16,10 +16,11 @@ from webapp.gallery_filter import GalleryFilter, choices_of, parse_filter
 from webapp.services.operations import health
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
-from webapp.storage.database import db, rows_in_time, writing
+from webapp.storage import sqlite
+from webapp.storage.database import db, writing
 from webapp.storage.photos import pages, query_filters
 from webapp.storage.photos.pages import Count, Place, count_by_outcome
-from webapp.storage.sqlite import name_index
+from webapp.storage.sqlite import rows_in_time
 from webapp.storage.tables import Photo, now
 
 FILTERS = {
@@ -126,7 +127,7 @@ def plan(app: Flask) -> Iterator[Callable[[GalleryFilter, Place | None], list[st
         db.session.remove()
 
 
-@pytest.mark.parametrize("few", [name_index.FEW, -1], ids=["narrow filters", "wide filters"])
+@pytest.mark.parametrize("few", [sqlite.FEW, -1], ids=["narrow filters", "wide filters"])
 @pytest.mark.parametrize("name", FILTERS)
 def test_no_page_reads_a_whole_table(
     plan: Callable[[GalleryFilter, Place | None], list[str]],
@@ -134,7 +135,7 @@ def test_no_page_reads_a_whole_table(
     name: str,
     few: int,
 ) -> None:
-    monkeypatch.setattr(name_index, "FEW", few)  # -1: as in a history in which many photos pass
+    monkeypatch.setattr(sqlite, "FEW", few)  # -1: as in a history in which many photos pass
     for sort in PLANNED:
         wanted = parse_filter({**FILTERS[name], "sort": sort})
         steps = plan(wanted, Place(None if sort in BY_ARRIVAL else 0.5, 500_000))
@@ -153,7 +154,7 @@ def test_few_of_an_outcome_within_a_range_of_many_are_found_at_once(
 ) -> None:
     for mark in range(4):
         upload(mark=mark, **({"ground_truth": "haas"} if mark == 0 else {}))
-    monkeypatch.setattr(name_index, "FEW", 2)
+    monkeypatch.setattr(sqlite, "FEW", 2)
     steps = plan(parse_filter({"from": "20", "outcome": "wrong"}), None)
     index = "ix_photos_kept_outcome_shown_confidence"
     searched = f"{index} (outcome=? AND shown_confidence>? AND shown_confidence<?)"
@@ -283,7 +284,7 @@ def test_days_are_kept_whole(
     wanted = GalleryFilter(since=date(2026, 3, 2), until=date(2026, 3, 4), sort=sort)
     with app.app_context():
         assert sorted(ids(history.gallery_page(wanted))) == sorted(dated[1:4])
-        monkeypatch.setattr(name_index, "FEW", -1)
+        monkeypatch.setattr(sqlite, "FEW", -1)
         assert sorted(ids(history.gallery_page(wanted))) == sorted(dated[1:4])
         assert history.gallery_page(GalleryFilter(since=date.max - timedelta(days=1))).items == []
 

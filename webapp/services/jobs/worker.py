@@ -14,7 +14,8 @@ from webapp.services.jobs.job_type import JobType, Tools
 from webapp.services.jobs.parts import ATTEMPTS, LEASE, claim_part, do_part, end_failed
 from webapp.services.jobs.queue import stop_cancelled
 from webapp.storage import jobs as storage
-from webapp.storage.database import checkpoint_if_large, end_reading, writing
+from webapp.storage.database import end_reading, writing
+from webapp.storage.sqlite import checkpoint_if_large
 from webapp.storage.tables import now
 
 # Seconds between two looks at the jobs table for something to do.

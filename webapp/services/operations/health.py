@@ -1,11 +1,13 @@
 """Can the database be read and written, is it whole: for readiness checks and `flask doctor`."""
 
+import sqlite3
+
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from webapp.errors import DamagedHistoryError, ServerBusyError
+from webapp.storage import sqlite
 from webapp.storage.database import db, writing
-from webapp.storage.sqlite import connection, planner
 
 
 def check_database() -> None:
@@ -26,12 +28,12 @@ def has_tables() -> bool:
 def tell_planner() -> None:
     """Tell the database what a large history looks like, so that it takes the right indexes."""
     with writing():
-        planner.tell_planner()
+        sqlite.tell_planner()
 
 
 def check_integrity() -> str:
     """A line about the database after a full check. Raises `DamagedHistoryError`."""
-    path = connection.sqlite_path(db.engine)
+    path = sqlite.sqlite_path()
     if path is None:
         return f"{db.engine.dialect.name}, reachable"
     try:
@@ -46,5 +48,6 @@ def check_integrity() -> str:
 
 
 def has_wal_reset_bug() -> bool:
-    """True when this Python's SQLite carries the WAL-reset bug, which is worked around."""
-    return connection.has_wal_reset_bug()
+    """True when this Python's SQLite has the WAL-reset bug (3.7.0 to 3.51.2), which is worked
+    around: docs/decisions/0003-sqlite.md."""
+    return sqlite3.sqlite_version_info < (3, 51, 3)

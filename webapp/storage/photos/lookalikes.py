@@ -4,23 +4,16 @@ from collections.abc import Sequence
 
 from sqlalchemy import select, union_all
 
+from webapp.domain import hash_bands
 from webapp.storage.database import db
 from webapp.storage.labels.canonical import truths_of
 from webapp.storage.tables import Photo, PhotoHash, Prediction
 
-BANDS, BAND_BITS = 5, 13  # of a difference hash
 _NEAR = 4  # of 64 bits in which the hashes of nearly the same picture differ at most
 # Photos that share a band are compared, the newest ones: a plain sky gives many photos the same
 # band.
 _MOST_OF_BAND = 2_000
 _MOST_LIKE = 500  # photos that are near another one: the nearest
-
-
-def bands(dhash: int) -> list[int]:
-    """A signed hash of 64 bits in five bands: four of 13 bits from the lowest on, and the 12 that
-    remain."""
-    bits = dhash & (2**64 - 1)
-    return [bits >> BAND_BITS * band & 2**BAND_BITS - 1 for band in range(BANDS)]
 
 
 def near_photos(photo: Photo, limit: int) -> list[Photo]:
@@ -54,7 +47,7 @@ def _near(dhash: int) -> dict[int, int]:
     """The numbers of photos whose hash differs from this one in at most `_NEAR` bits, with how
     many; deleted ones too. Five bands and four bits: at least one band is the same."""
     parts = []
-    for n, band in enumerate(bands(dhash)):
+    for n, band in enumerate(hash_bands(dhash)):
         same = select(PhotoHash.photo_id, PhotoHash.dhash)
         same = same.where(getattr(PhotoHash, f"band{n}") == band)
         newest = same.order_by(PhotoHash.photo_id.desc()).limit(_MOST_OF_BAND).subquery()

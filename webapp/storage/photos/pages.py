@@ -8,14 +8,14 @@ from sqlalchemy import Select, func, select, tuple_
 
 from webapp.domain import OUTCOMES
 from webapp.gallery_filter import GalleryFilter
-from webapp.storage.database import db, last_id, rows_in_time
+from webapp.storage import sqlite
+from webapp.storage.database import db, last_id
 from webapp.storage.photos.photos import photos_by_number
 from webapp.storage.photos.query_filters import (
     MeantAnswer,
     first_number,
     matching,
 )
-from webapp.storage.sqlite import name_index
 from webapp.storage.tables import Photo
 
 ENOUGH = 10_000  # photos that are counted; more are "more than 10,000"
@@ -53,7 +53,7 @@ def page_of_photos(
     meant = MeantAnswer(wanted)
     key, number = meant.sort_key, meant.number
     if _name_leads(wanted):
-        number = name_index.photo_names.c.rowid
+        number = sqlite.photo_names.c.rowid
     statement = _columns_of(number, wanted)
     down = (wanted.sort in _DOWNWARDS) != backwards
     columns = [number] if key is None else [key, number]
@@ -72,14 +72,14 @@ def _name_leads(wanted: GalleryFilter) -> bool:
     """True when a page may be read from the index of names, which gives its photos by number: then
     no list is needed of all that have the name."""
     by_arrival = wanted.sort in ("newest", "oldest")
-    return by_arrival and not wanted.model and name_index.can_find(wanted.filename)
+    return by_arrival and not wanted.model and sqlite.can_find_name(wanted.filename)
 
 
 def _columns_of(column: Any, wanted: GalleryFilter) -> Select[Any]:
     """A column of the photos that the filter lets through."""
     if _name_leads(wanted):
         others = matching(column, wanted=wanted.replace(filename=""))
-        return name_index.leading(others, wanted.filename)
+        return sqlite.join_names(others, wanted.filename)
     return matching(column, wanted=wanted)
 
 
@@ -97,7 +97,7 @@ def count_by_outcome(wanted: GalleryFilter) -> dict[str, Count]:
     others = wanted.replace(outcome="", sort="newest")
     some = _some(MeantAnswer(wanted)["outcome"].label("outcome"), others)
     by_outcome = select(some.c.outcome, func.count()).group_by(some.c.outcome)
-    rows = rows_in_time(by_outcome, _COUNTING)
+    rows = sqlite.rows_in_time(by_outcome, _COUNTING)
     counts = {str(name): int(number) for name, number in rows or ()}
     if rows is not None and sum(counts.values()) <= ENOUGH:
         counts["all"] = sum(counts.values())
@@ -105,7 +105,7 @@ def count_by_outcome(wanted: GalleryFilter) -> dict[str, Count]:
     total = _UNKNOWN if rows is None else Count(ENOUGH, exact=False)
     tables = [_some(Photo.id, others.replace(outcome=name)) for name in OUTCOMES]
     numbers = (select(func.count()).select_from(some).scalar_subquery() for some in tables)
-    rows = rows_in_time(select(*numbers), _COUNTING)
+    rows = sqlite.rows_in_time(select(*numbers), _COUNTING)
     if not rows:
         return {"all": total, **dict.fromkeys(OUTCOMES, _UNKNOWN)}
     each = [Count(min(number, ENOUGH), exact=number <= ENOUGH) for number in rows[0]]

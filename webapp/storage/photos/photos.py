@@ -20,12 +20,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import contains_eager, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
+from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE, hash_bands
+from webapp.storage import sqlite
 from webapp.storage.database import column_values, db, insert_row, update_rows
 from webapp.storage.labels.canonical import expected_for
-from webapp.storage.photos import lookalikes
 from webapp.storage.photos.query_filters import with_prediction
-from webapp.storage.sqlite import name_index
 from webapp.storage.stats import counters
 from webapp.storage.tables import (
     KnownLabel,
@@ -221,15 +220,15 @@ def add_photo(photo: Photo, thumbnail: bytes, shown: Prediction | None = None) -
         change = update(Photo).where(others, Photo.has_duplicate.is_(False))
         update_rows(change.values(has_duplicate=True))
     insert_row(Thumbnail(photo_id=photo.id, content=thumbnail))
-    name_index.add(photo)
+    sqlite.add_name(photo)
     add_hash(photo)
 
 
 def add_hash(photo: Photo) -> None:
-    """Add the bands of a photo's hash (see `lookalikes.bands`), if its picture has structure."""
+    """Add the bands of a photo's hash, if its picture has structure."""
     if photo.dhash is not None:
-        bands = {f"band{n}": band for n, band in enumerate(lookalikes.bands(photo.dhash))}
-        insert_row(PhotoHash(photo_id=photo.id, dhash=photo.dhash, **bands))
+        columns = {f"band{n}": band for n, band in enumerate(hash_bands(photo.dhash))}
+        insert_row(PhotoHash(photo_id=photo.id, dhash=photo.dhash, **columns))
 
 
 def add_prediction(photo: Photo, prediction: Prediction, *, standing: bool = True) -> None:
@@ -298,7 +297,7 @@ def refresh_shown(*photo_ids: int) -> None:
 def delete_photo(photo: Photo) -> None:
     """Remove a deleted photo for good, with its thumbnail and predictions. Its label events stay,
     without it."""
-    name_index.remove(photo.id)
+    sqlite.remove_name(photo.id)
     db.session.execute(delete(Photo).where(Photo.id == photo.id))
 
 

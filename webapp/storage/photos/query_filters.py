@@ -13,11 +13,11 @@ from sqlalchemy import Select, and_, exists, func, select
 
 from webapp.domain import AMONG_FIVE, AUDIT, FIRST_GUESS, KNOWN, NONE_OF_THESE, VISITORS, YES
 from webapp.gallery_filter import GalleryFilter
+from webapp.storage import sqlite
 from webapp.storage.database import db
 from webapp.storage.labels.canonical import truths_of
 from webapp.storage.models import numbers_that_differ
 from webapp.storage.photos import lookalikes
-from webapp.storage.sqlite import name_index
 from webapp.storage.stats.counters import was_trained_on
 from webapp.storage.tables import (
     CheckedAnswer,
@@ -142,8 +142,8 @@ def _narrow(condition: Any, name: str, otherwise: Any = None) -> Any:
     counted = db.session.info.setdefault("narrow", {})
     some = select(Photo.id).where(Photo.deleted_at.is_(None), condition)
     if name not in counted:
-        few = select(func.count()).select_from(some.limit(name_index.FEW + 1).subquery())
-        counted[name] = db.session.execute(few).scalar_one() <= name_index.FEW
+        few = select(func.count()).select_from(some.limit(sqlite.FEW + 1).subquery())
+        counted[name] = db.session.execute(few).scalar_one() <= sqlite.FEW
     if counted[name]:
         return Photo.id.in_(some)
     return condition if otherwise is None else otherwise
@@ -193,7 +193,7 @@ def _between_days(meant: MeantAnswer) -> list[Any]:
         exact.append(arrived < end)
         before = Photo.created_at < end + _CLOCK
         last = first_number(before, Photo.created_at.desc(), Photo.id.desc()) or 0
-    if max(last - first, 0) > name_index.FEW and wanted.sort in SORT_COLUMNS:
+    if max(last - first, 0) > sqlite.FEW and wanted.sort in SORT_COLUMNS:
         return exact
     return [*exact, meant.number.between(first, last)]
 
@@ -279,7 +279,7 @@ _NARROWING: dict[str, Callable[[MeantAnswer, Any], list[Any]]] = {
     "checked": _checked,
     "trained_on": _trained_on,
     "ground_truth": _with_truth,
-    "filename": lambda _meant, part: [name_index.has(part)],
+    "filename": lambda _meant, part: [sqlite.has_in_name(part)],
     "uploader": _sent_by,
     "source": lambda _meant, source: [_narrow(Photo.source == source, f"source {source}")],
     "batch": lambda _meant, batch: [Photo.batch == batch],

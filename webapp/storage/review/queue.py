@@ -11,7 +11,8 @@ from sqlalchemy.orm import aliased, contains_eager
 
 from webapp.domain import MERGE, UNCLASSIFIED, UNLABELLED
 from webapp.gallery_filter import GalleryFilter
-from webapp.storage.database import count_rows, db, insert_row, rows_in_time
+from webapp.storage import sqlite
+from webapp.storage.database import count_rows, db, insert_row
 from webapp.storage.labels.canonical import canonical_for, canonical_of
 from webapp.storage.photos.pages import Place
 from webapp.storage.photos.query_filters import MeantAnswer, matching
@@ -70,7 +71,7 @@ def count_open(scope: ReviewScope, seconds: float) -> tuple[int, bool]:
     """How many photos are open, leased or not, and whether that is all of them; (0, False) when the
     time was not enough."""
     counted = _open(scope).limit(_MOST_COUNTED + 1).subquery()
-    rows = rows_in_time(select(func.count()).select_from(counted), seconds)
+    rows = sqlite.rows_in_time(select(func.count()).select_from(counted), seconds)
     if rows is None:
         return 0, False
     number = rows[0][0]

@@ -12,7 +12,8 @@ from sqlalchemy import CTE, Select, Table, insert, select
 
 from webapp.errors import TooMuchToCountError
 from webapp.gallery_filter import GalleryFilter, filter_params
-from webapp.storage.database import db, rows_in_time
+from webapp.storage import sqlite
+from webapp.storage.database import db
 from webapp.storage.labels.canonical import truths_of
 from webapp.storage.photos.query_filters import conditions
 from webapp.storage.stats import counters
@@ -128,7 +129,7 @@ def _passing(photo_filter: GalleryFilter, model: str, version: int | None = None
 
 
 def _in_time(statement: Any) -> Sequence[Any]:
-    if (rows := rows_in_time(statement, _COUNTING)) is not None:
+    if (rows := sqlite.rows_in_time(statement, _COUNTING)) is not None:
         return rows
     raise TooMuchToCountError(
         "These are more photos than can be counted while you wait. "

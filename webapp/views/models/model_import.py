@@ -13,7 +13,7 @@ from wtforms.validators import Length
 
 from webapp.errors import BadRequestError, MarqueError, ModelRefusedError
 from webapp.extensions import get_config
-from webapp.http.responses import MAX_MODEL
+from webapp.http.messages import MAX_MODEL
 from webapp.services.jobs import queue
 from webapp.services.jobs.queue import Job
 from webapp.services.jobs.types import model_import

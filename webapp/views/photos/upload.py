@@ -13,8 +13,9 @@ from wtforms import BooleanField, IntegerField, StringField
 from webapp.domain import ALL_MODELS
 from webapp.errors import JobNotFoundError, MarqueError
 from webapp.extensions import get_config, get_extensions, get_pipeline
+from webapp.http.messages import wants_json
 from webapp.http.rate_limits import count_photos
-from webapp.http.responses import headers_of, wants_json
+from webapp.http.responses import headers_of
 from webapp.services.jobs import queue
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.jobs.types import upload as upload_job

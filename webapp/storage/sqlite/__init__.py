@@ -1,1 +1,0 @@
-"""What only SQLite has: every other query runs on PostgreSQL too."""
