@@ -287,6 +287,10 @@ def test_head_says_what_get_would_say_without_its_body(
     assert head.headers.get("Content-Length") in (None, got.headers["Content-Length"])
 
 
+def test_a_picture_of_no_age_says_none(client: FlaskClient, upload: Upload) -> None:
+    assert "Last-Modified" not in client.get(f"/photos/{upload()}/heat/ferrari").headers
+
+
 def test_head_tells_the_size_of_a_file(client: FlaskClient, upload: Upload) -> None:
     assert client.head(f"/api/v1/photos/{upload()}/file").headers["Content-Length"] == str(
         len(draw())

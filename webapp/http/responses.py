@@ -46,7 +46,8 @@ def picture(rendition: Rendition, *, download_name: str = "", varies: bool = Fal
     """
     response = Response(content_type=rendition.content_type)
     response.set_etag(rendition.tag)
-    response.last_modified = rendition.modified
+    if rendition.modified:  # None would be written as now
+        response.last_modified = rendition.modified
     response.accept_ranges = "bytes"
     kept = not varies and get_config().gallery == "public"
     max_age = "max-age=86400, immutable" if kept else "no-cache"

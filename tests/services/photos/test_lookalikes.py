@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import text, update
 
 from tests.fakes import FakeClassifier
+from webapp.domain import BANDS
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.photos import gallery as history
 from webapp.services.photos import lookalikes
@@ -118,7 +119,7 @@ def test_an_upload_is_found_by_its_picture(upload: Callable[..., str]) -> None:
     assert photo.dhash is not None and same_as(photo) == [second]
 
 
-@pytest.mark.parametrize("band", range(near.BANDS))
+@pytest.mark.parametrize("band", range(BANDS))
 def test_a_band_is_looked_up_in_an_index(band: int) -> None:
     query = (
         f"SELECT photo_id, dhash FROM photo_hashes WHERE band{band} = 5 "  # noqa: S608
