@@ -71,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def job(tmp_path: Path) -> TrainingJob:
     return TrainingJob(
-        replace(toy_recipe(), refit=False),
+        replace(toy_recipe(epochs=1), refit=False),
         (write_pictures(tmp_path / "toys", 8),),
         tmp_path / "models",
         tmp_path / "work",

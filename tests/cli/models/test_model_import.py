@@ -20,7 +20,7 @@ from webapp.app import create_app
 from webapp.config import Config
 from webapp.domain import LONG, Who
 from webapp.errors import ModelRefusedError
-from webapp.extensions import get_classifier, get_tools
+from webapp.extensions import get_classifier, get_registry, get_tools
 from webapp.inference.decoding.images import decode_photo
 from webapp.inference.model_import.model_import import Request, import_model
 from webapp.inference.models.publish import ChildLimits
@@ -96,10 +96,11 @@ def test_the_plain_network_of_an_earlier_service_imports_compiles_and_answers(
     assert "This card has no figures" in page
 
 
-def test_a_network_that_scales_by_itself_waits_until_it_is_promoted(
-    site: Flask, tmp_path: Path
-) -> None:
-    (tmp_path / "given").mkdir()
+@pytest.fixture(scope="module")
+def cars(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flask, Result]:
+    """An app with a network that scales by itself, imported from a folder."""
+    folder = tmp_path_factory.mktemp("cars")
+    (folder / "given").mkdir()
     flow = [
         layers.Rescaling(1 / 127.5, offset=-1.0),
         layers.Conv2D(8, 3, strides=2, activation="hard_silu"),
@@ -109,12 +110,20 @@ def test_a_network_that_scales_by_itself_waits_until_it_is_promoted(
         layers.Softmax(),
     ]
     model = keras.Sequential([keras.Input((64, 64, 3)), *flow])
-    model.save(tmp_path / "given" / "model.keras")
-    (tmp_path / "given" / "labels.txt").write_text("0 audi\n1 bmw\n2 lada\n3 skoda\n")
-    answer = flask(site, "import", tmp_path / "given", "--name", "cars", "--threshold", "0.3")
+    model.save(folder / "given" / "model.keras")
+    (folder / "given" / "labels.txt").write_text("0 audi\n1 bmw\n2 lada\n3 skoda\n")
+    site = make_site(folder)
+    return site, flask(site, "import", folder / "given", "--name", "cars", "--threshold", "0.3")
+
+
+def test_a_network_that_scales_by_itself_waits_until_it_is_promoted(
+    cars: tuple[Flask, Result],
+) -> None:
+    site, answer = cars
     assert answer.exit_code == 0, answer.output
     assert "It waits" in answer.stdout
-    registry = Registry(tmp_path / "models")
+    with site.app_context():
+        registry = get_registry()
     assert registry.live_version("cars") is None
     card = registry.card("cars", 1)
     assert (card.label_names, card.threshold, card.temperature) == (
@@ -128,27 +137,13 @@ def test_a_network_that_scales_by_itself_waits_until_it_is_promoted(
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny")
-    flow = [
-        layers.Conv2D(8, 3),
-        layers.GlobalAveragePooling2D(),
-        layers.Dense(3, activation="softmax"),
-    ]
-    keras.Sequential([keras.Input((16, 24, 3)), *flow]).save(folder / "tiny.keras")
-    return folder / "tiny.keras"
-
-
-@pytest.fixture(scope="module")
-def carried(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def carried(cars: tuple[Flask, Result], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A version that was imported elsewhere, exported there and unpacked."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    site, exported = make_site(elsewhere), elsewhere / "tiny.zip"
-    assert flask(site, "import", tiny, "--labels", "a,b,c").exit_code == 0
-    assert flask(site, "export", "tiny@1", exported).exit_code == 0
-    with zipfile.ZipFile(exported) as archive:
-        archive.extractall(elsewhere / "tiny")
-    return elsewhere / "tiny"
+    assert flask(cars[0], "export", "cars@1", elsewhere / "cars.zip").exit_code == 0
+    with zipfile.ZipFile(elsewhere / "cars.zip") as archive:
+        archive.extractall(elsewhere / "cars")
+    return elsewhere / "cars"
 
 
 def test_an_exported_version_imports_bit_by_bit(site: Flask, carried: Path, tmp_path: Path) -> None:
@@ -160,6 +155,18 @@ def test_an_exported_version_imports_bit_by_bit(site: Flask, carried: Path, tmp_
         assert (here / name).read_bytes() == (carried / name).read_bytes()
     first, second = (json.loads((path / "card.json").read_text()) for path in (carried, here))
     assert (second["golden"], second["files"]) == (first["golden"], first["files"])
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    flow = [
+        layers.Conv2D(8, 3),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(3, activation="softmax"),
+    ]
+    keras.Sequential([keras.Input((16, 24, 3)), *flow]).save(folder / "tiny.keras")
+    return folder / "tiny.keras"
 
 
 def test_a_job_imports_through_the_same_gate(site: Flask, tiny: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`flask model search`, and a training with what it found."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ pytestmark = pytest.mark.tensorflow
 @pytest.fixture
 def options(tmp_path: Path) -> list[str]:
     """Options for a job on toy pictures, the recipe last."""
-    (tmp_path / "start.toml").write_text(recipe_text(toy_recipe()), encoding="utf-8")
-    pictures, recipe = write_pictures(tmp_path / "toys", 8), tmp_path / "start.toml"
+    start, recipe = replace(toy_recipe(epochs=1), refit=False), tmp_path / "start.toml"
+    recipe.write_text(recipe_text(start), encoding="utf-8")
+    pictures = write_pictures(tmp_path / "toys", 8)
     return ["--data", str(pictures), "--weights", "none", "--recipe", str(recipe)]
 
 

@@ -29,9 +29,9 @@ def picture_of(kind: str, number: int) -> Image.Image:
 
 
 def fitted_and_short(recipe: Recipe, photos: int) -> Recipe:
-    """The recipe for this number of photos, with a quarter of its epochs."""
+    """The recipe for this number of photos, with a tenth of its epochs."""
     recipe = fitted(recipe, photos)
-    return replace(recipe, stages=tuple(replace(stage, epochs=5) for stage in recipe.stages))
+    return replace(recipe, stages=tuple(replace(stage, epochs=2) for stage in recipe.stages))
 
 
 def test_three_folders_of_photos_become_a_live_model(
@@ -55,7 +55,7 @@ def test_three_folders_of_photos_become_a_live_model(
 
     card = json.loads((tmp_path / "models" / "my-things" / "1" / "card.json").read_text())
     assert [label["display"] for label in card["labels"]] == ["Bicycle", "Lorry", "Sailing boat"]
-    assert card["training"]["settings"]["stages"][0]["epochs"] == 5
+    assert card["training"]["settings"]["stages"][0]["epochs"] == 2
 
     registry = Registry(tmp_path / "models")
     live = LiteRTClassifier(registry.version_folder("my-things", 1), registry.card("my-things"))
