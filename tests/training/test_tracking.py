@@ -17,6 +17,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
+from tests.children import children_in_this_process
 from tests.receiver import receiving
 from tests.training.toys import toy_recipe, write_pictures
 from webapp.inference.models.registry import Registry
@@ -96,7 +97,8 @@ def test_a_training_becomes_a_run_and_a_registered_version(
     job: TrainingJob, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server + "/")
-    card = train(job)
+    with children_in_this_process():
+        card = train(job)
     version = fetch(server, "model-versions/get", name="toy", version="1")["model_version"]
     assert {"key": "marque.version", "value": "1"} in version["tags"]
     run = fetch(server, "runs/get", run_id=version["run_id"])["run"]
@@ -156,7 +158,9 @@ def test_a_server_that_is_not_there_stops_no_training(
     job: TrainingJob, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
-    train(job)
+    recipe = replace(job.recipe, stages=job.recipe.stages[:1])
+    with children_in_this_process():
+        train(replace(job, recipe=recipe))
     assert Registry(job.models).live_version("toy") == 1
     assert capfd.readouterr().err.count("MLflow:") == 1
 

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
+from tests.children import children_in_this_process
 from tests.training.toys import COLORS, toy_recipe, write_pictures
 from webapp.errors import TrainingError
 from webapp.inference.models.card import ModelCard
@@ -56,7 +57,8 @@ def card(job: TrainingJob) -> ModelCard:
         "small",
         "large",
     ]
-    return train(replace(job, resume=True))
+    with children_in_this_process():
+        return train(replace(job, resume=True))
 
 
 def test_an_interrupted_run_ends_with_all_its_epochs(card: ModelCard) -> None:

@@ -15,6 +15,7 @@ pytest.importorskip("tensorflow", reason="importing needs TensorFlow")
 import keras
 from keras import layers
 
+from tests.children import children_in_this_process
 from tests.conftest import draw
 from webapp.app import create_app
 from webapp.config import Config
@@ -113,7 +114,9 @@ def cars(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flask, Result]:
     model.save(folder / "given" / "model.keras")
     (folder / "given" / "labels.txt").write_text("0 audi\n1 bmw\n2 lada\n3 skoda\n")
     site = make_site(folder)
-    return site, flask(site, "import", folder / "given", "--name", "cars", "--threshold", "0.3")
+    with children_in_this_process():
+        answer = flask(site, "import", folder / "given", "--name", "cars", "--threshold", "0.3")
+    return site, answer
 
 
 def test_a_network_that_scales_by_itself_waits_until_it_is_promoted(
@@ -148,7 +151,8 @@ def carried(cars: tuple[Flask, Result], tmp_path_factory: pytest.TempPathFactory
 
 def test_an_exported_version_imports_bit_by_bit(site: Flask, carried: Path, tmp_path: Path) -> None:
     exported = carried.with_suffix(".zip")
-    assert flask(site, "import", exported, "--name", "here").exit_code == 0
+    with children_in_this_process():
+        assert flask(site, "import", exported, "--name", "here").exit_code == 0
     here = tmp_path / "models" / "here" / "1"
     golden = [f"golden/{path.name}" for path in (carried / "golden").iterdir()]
     for name in ("model.keras", "model.tflite", *golden):
@@ -174,7 +178,8 @@ def test_a_job_imports_through_the_same_gate(site: Flask, tiny: Path, tmp_path: 
         asked = import_model_job.check_options({"preprocess": "unit", "name": "small"})
         owner, sent = Owner("user:1"), ModelUpload("Tiny one.keras", content, "a\nb\nc")
         job = import_model_job.enqueue(tmp_path, sent, asked, Sender(owner, Who("Anna")))
-    Worker(JOB_TYPES, get_tools, site.app_context).run_queue(LONG)
+    with children_in_this_process():
+        Worker(JOB_TYPES, get_tools, site.app_context).run_queue(LONG)
     with site.app_context():
         view = jobs.get_job(job.public_id, owner)
     assert (view.state, view.job.result) == (

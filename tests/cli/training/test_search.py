@@ -9,6 +9,7 @@ from flask.testing import FlaskCliRunner
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
+from tests.children import children_in_this_process
 from tests.training.toys import toy_recipe, write_pictures
 from webapp.config import Config
 from webapp.training.recipe import recipe_text
@@ -35,7 +36,8 @@ def test_a_training_takes_the_recipe_that_a_search_wrote(
     assert "Study toy: 2 trials" in answer.stdout
     assert (config.data / "training" / "search.sqlite").is_file()
 
-    trained = runner.invoke(args=["model", "train", "toy", *options[:-1], best])
+    with children_in_this_process():
+        trained = runner.invoke(args=["model", "train", "toy", *options[:-1], best])
     assert trained.exit_code == 0, trained.output
     card = json.loads((config.models / "toy" / "1" / "card.json").read_text())
     assert f"batch       {card['training']['settings']['batch']}" in answer.stdout
