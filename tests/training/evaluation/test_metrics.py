@@ -5,13 +5,14 @@ import pytest
 from sklearn import metrics
 
 from webapp.inference.classifier import scale
+from webapp.inference.metrics.counts import mean_f1
 from webapp.training.calibration import fit_temperature, keeping
 from webapp.training.evaluation.metrics import (
     JudgedPhotos,
     area_under_curve,
     calibration_error,
     confusion,
-    mean_f1,
+    label_measures,
     mix_ups,
     per_label,
     summary,
@@ -34,13 +35,13 @@ def test_confusion_has_truths_in_rows() -> None:
 
 
 def test_each_label_gets_precision_and_recall() -> None:
-    rows = per_label(confusion(SURE, TRUTHS), NAMES)
+    rows = per_label(label_measures(confusion(SURE, TRUTHS)), NAMES)
     assert rows["a"] == {"n": 1, "precision": 0.5, "recall": 1.0, "f1": 0.6667}
     assert rows["b"]["recall"] == 0.5
 
 
 def test_a_label_without_photos_is_not_measured() -> None:
-    rows = per_label(confusion(SURE[:1], TRUTHS[:1]), NAMES)
+    rows = per_label(label_measures(confusion(SURE[:1], TRUTHS[:1])), NAMES)
     assert rows["c"] == {"n": 0, "precision": None, "recall": None, "f1": None}
 
 
@@ -110,7 +111,7 @@ def test_auroc_of_scores_that_say_nothing_is_a_half() -> None:
 
 def test_a_label_without_photos_does_not_count_in_the_mean_f1() -> None:
     table = np.array([[1, 1, 0], [0, 2, 0], [0, 0, 0]])
-    assert mean_f1(table) == pytest.approx((2 / 3 + 0.8) / 2)
+    assert mean_f1(label_measures(table)) == pytest.approx((2 / 3 + 0.8) / 2)
 
 
 def test_the_commonest_mistake_comes_first_and_of_two_that_of_the_rarer_label() -> None:

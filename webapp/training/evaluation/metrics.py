@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.inference.metrics import counts
-from webapp.inference.metrics.counts import LabelMeasure
+from webapp.inference.metrics.counts import LabelMeasure, mean_f1
 from webapp.inference.metrics.intervals import wilson
 
 Floats = NDArray[np.float32]
@@ -41,13 +41,14 @@ def summary(
     right = scaled.argmax(axis=1) == truths
     top = np.argsort(-scaled, axis=1, kind="stable")[:, :5]
     table = confusion(scaled, truths)
+    measures = label_measures(table)
     result: dict[str, Any] = {
         "n": n,
         "top1": _round(right.mean()),
         "top1_interval": [_round(bound) for bound in wilson(int(right.sum()), n)],
         "top5": _round((top == truths[:, np.newaxis]).any(axis=1).mean()),
-        "macro_f1": _round(mean_f1(table)),
-        "weighted_f1": _round(mean_f1(table, weighted=True)),
+        "macro_f1": _round(mean_f1(measures) or 0.0),
+        "weighted_f1": _round(mean_f1(measures, weighted=True) or 0.0),
         "nll": _round(negative_log_likelihood(scaled, truths)),
         "ece_before": _round(calibration_error(judged.raw, truths)),
         "ece_after": _round(calibration_error(scaled, truths)),
@@ -55,7 +56,7 @@ def summary(
         "top1_when_decided": _round(right[decided].mean()) if decided.any() else None,
     }
     if not short:
-        result["per_label"] = per_label(table, names)
+        result["per_label"] = per_label(measures, names)
         result["confusion"] = table.tolist()
         result["reliability"] = _reliability(scaled, truths)
     return result
@@ -69,24 +70,22 @@ def confusion(probabilities: Floats, truths: _Ints) -> _Ints:
     return table
 
 
-def per_label(table: _Ints, names: tuple[str, ...]) -> dict[str, dict[str, float | int | None]]:
-    """n, precision, recall and F1 of every label; None where nothing was counted."""
-    rows: dict[str, dict[str, float | int | None]] = {}
-    for name, label in zip(names, _label_measures(table), strict=True):
-        figures = {"precision": label.precision, "recall": label.recall, "f1": label.f1}
-        rows[name] = {"n": label.n}
-        rows[name] |= {key: None if x is None else _round(x) for key, x in figures.items()}
-    return rows
-
-
-def _label_measures(table: _Ints) -> list[LabelMeasure]:
+def label_measures(table: _Ints) -> list[LabelMeasure]:
+    """The counts of each label in a confusion matrix."""
     totals = zip(table.sum(axis=1), table.sum(axis=0), table.diagonal(), strict=True)
     return [LabelMeasure(int(n), int(named), int(hits)) for n, named, hits in totals]
 
 
-def mean_f1(table: _Ints, *, weighted: bool = False) -> float:
-    """The mean F1 of the labels that have photos; by their photos when `weighted`."""
-    return counts.mean_f1(_label_measures(table), weighted=weighted) or 0.0
+def per_label(
+    measures: list[LabelMeasure], names: tuple[str, ...]
+) -> dict[str, dict[str, float | int | None]]:
+    """n, precision, recall and F1 of every label; None where nothing was counted."""
+    rows: dict[str, dict[str, float | int | None]] = {}
+    for name, label in zip(names, measures, strict=True):
+        figures = {"precision": label.precision, "recall": label.recall, "f1": label.f1}
+        rows[name] = {"n": label.n}
+        rows[name] |= {key: None if x is None else _round(x) for key, x in figures.items()}
+    return rows
 
 
 def mix_ups(table: _Ints, names: tuple[str, ...]) -> list[dict[str, Any]]:
