@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -88,13 +88,6 @@ def once_each(photos: Iterable[_Photo]) -> tuple[list[_Photo], list[str], list[s
     return kept, repeated, two_labels
 
 
-def unseen(
-    photos: Iterable[LabelledPhoto], splits: Collection[Split]
-) -> tuple[list[LabelledPhoto], list[LabelledPhoto]]:
-    """The photos that no version of these splits was trained or calibrated on; and the others."""
-    kept: list[LabelledPhoto] = []
-    others: list[LabelledPhoto] = []
-    for photo in photos:
-        fresh = all(split.get(photo.sha256, HELD_OUT) == HELD_OUT for split in splits)
-        (kept if fresh else others).append(photo)
-    return kept, others
+def is_unseen(sha256: str, splits: Iterable[Split]) -> bool:
+    """Whether no version of these splits was trained or calibrated on a photo."""
+    return all(split.get(sha256, HELD_OUT) == HELD_OUT for split in splits)

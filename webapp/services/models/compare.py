@@ -10,7 +10,7 @@ from webapp.errors import ModelError, ModelRefusedError, PhotoNotFoundError, Pho
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.gate import ComparedPhoto, Comparison, classify_with_both, compare
-from webapp.inference.models.held_out import HELD_OUT, LabelledPhoto, Split, read_split, unseen
+from webapp.inference.models.held_out import LabelledPhoto, Split, is_unseen, read_split
 from webapp.inference.models.label_set import in_terms_of, right_answers
 from webapp.inference.models.registry import Registry
 from webapp.services.models.promotion import Decision, Load, promote
@@ -68,13 +68,13 @@ def compare_on_photos(
     listed, left_out = photos
     labels = right_answers(cards[0]).keys() & right_answers(cards[1]).keys()
     labelled = [photo for photo in listed if photo.label in labels]
-    kept, trained_on = (labelled, []) if any_photo else unseen(labelled, known)
+    kept = [photo for photo in labelled if any_photo or is_unseen(photo.sha256, known)]
     if not kept:
         raise ModelRefusedError(_nothing_left(len(listed), len(labelled)))
     compared, refused = classify_with_both(versions, watch(kept), cards)
     return FolderComparison(
         compare(numbers[0], numbers[1], compared),
-        len(trained_on),
+        len(labelled) - len(kept),
         len(listed) - len(labelled),
         (*left_out, *refused),
     )
@@ -238,7 +238,7 @@ def _comparable(
     photos = [
         (photo, _in_terms_of(photo, old, answers[0]), _in_terms_of(photo, new, answers[1]))
         for photo, old, new in rows
-        if all(split.get(photo.sha256, HELD_OUT) == HELD_OUT for split in known)
+        if is_unseen(photo.sha256, known)
     ]
     unknown = tuple(version for version, split in splits.items() if split is None)
     return photos, len(rows) - len(photos), unknown
