@@ -178,8 +178,7 @@ def test_a_job_imports_through_the_same_gate(site: Flask, tiny: Path, tmp_path: 
         asked = import_model_job.check_options({"preprocess": "unit", "name": "small"})
         owner, sent = Owner("user:1"), ModelUpload("Tiny one.keras", content, "a\nb\nc")
         job = import_model_job.enqueue(tmp_path, sent, asked, Sender(owner, Who("Anna")))
-    with children_in_this_process():
-        Worker(JOB_TYPES, get_tools, site.app_context).run_queue(LONG)
+    Worker(JOB_TYPES, get_tools, site.app_context).run_queue(LONG)
     with site.app_context():
         view = jobs.get_job(job.public_id, owner)
     assert (view.state, view.job.result) == (
