@@ -1,6 +1,7 @@
 """The backbones give the features of Keras' Applications, also when compiled."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -40,8 +41,28 @@ COMPILED = ("mobilenet_v3_small", "resnet50", "efficientnet_b0", "convnext_tiny"
 SIDE = 64
 
 
+class Backbone(NamedTuple):
+    """A network of ours, and Keras' own whose weights it has."""
+
+    name: str
+    ours: keras.Model
+    twin: keras.Model | None
+
+
 def network(name: str, labels: int = 3, weights: str | Path = "none") -> keras.Model:
     return build_network(Recipe("toy", "Toy", backbone=name), labels, (SIDE, SIDE), weights)
+
+
+@pytest.fixture(scope="module")
+def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    """A network with the weights of its Keras Application, made once for all tests with it."""
+    name = request.param
+    if not (make_twin := BACKBONES[name].twin):
+        return Backbone(name, network(name), None)
+    twin = settled(make_twin(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3)))
+    weights = tmp_path_factory.mktemp("twin") / "twin.weights.h5"
+    twin.save_weights(weights)
+    return Backbone(name, network(name, weights=weights), twin)
 
 
 def photos() -> np.ndarray:
@@ -77,22 +98,17 @@ def test_every_name_of_a_recipe_is_a_backbone() -> None:
     assert set(BACKBONE_NAMES) == set(BACKBONES)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_weights_file_gives_the_features_of_keras(name: str, tmp_path: Path) -> None:
-    twin = settled(
-        BACKBONES[name].twin(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3))
-    )
-    twin.save_weights(tmp_path / "twin.weights.h5")
-    ours = network(name, weights=tmp_path / "twin.weights.h5")
-    theirs = np.asarray(twin(as_keras_wants_it(name, photos()), training=False))
-    features = np.asarray(ours(photos(), training=False)["feature_map"])
+@pytest.mark.parametrize("backbone", FAMILIES, indirect=True)
+def test_a_weights_file_gives_the_features_of_keras(backbone: Backbone) -> None:
+    theirs = np.asarray(backbone.twin(as_keras_wants_it(backbone.name, photos()), training=False))
+    features = np.asarray(backbone.ours(photos(), training=False)["feature_map"])
     assert np.abs(features - theirs).max() <= 2e-3 * np.abs(theirs).max()
     assert np.ptp(theirs) > 0
 
 
-@pytest.mark.parametrize("name", COMPILED)
-def test_it_compiles_and_answers_as_keras_does(name: str, tmp_path: Path) -> None:
-    model = network(name)
+@pytest.mark.parametrize("backbone", COMPILED, indirect=True)
+def test_it_compiles_and_answers_as_keras_does(backbone: Backbone, tmp_path: Path) -> None:
+    model = backbone.ours
     assert not [layer for layer in model.layers if isinstance(layer, keras.Model)]
     card = ModelCard(
         "toy",
@@ -135,13 +151,13 @@ def test_it_starts_from_a_published_version(tmp_path: Path) -> None:
 def test_it_refuses_to_start_from_a_version_with_another_backbone(tmp_path: Path) -> None:
     network("small_cnn").save(tmp_path / "model.keras")
     with pytest.raises(TrainingError, match="another backbone"):
-        network("mobilenet_v2", weights=tmp_path / "model.keras")
+        network("plain_cnn", weights=tmp_path / "model.keras")
 
 
 def test_it_refuses_a_keras_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(b"no archive")
     with pytest.raises(TrainingError, match="cannot be started from"):
-        network("mobilenet_v2", weights=tmp_path / "model.keras")
+        network("small_cnn", weights=tmp_path / "model.keras")
 
 
 def test_it_refuses_the_weights_of_another_backbone(tmp_path: Path) -> None:
