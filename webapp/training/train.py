@@ -37,7 +37,7 @@ def train(job: TrainingJob) -> ModelCard:
             f"There is no run to resume in {job.work}. Leave out --resume to start one."
         )
     with tracking(job, data.recipe) as tracker:
-        callbacks = [tensorboard(job.work / "tensorboard"), curves(job.work)]
+        callbacks = [*job.on_epoch, tensorboard(job.work / "tensorboard"), curves(job.work)]
         if tracker:
             callbacks.append(tracker.on_epoch)
         card = _train_and_publish(replace(job, on_epoch=tuple(callbacks)), data)

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -29,7 +31,7 @@ from webapp.services.labels import relabel, undo
 from webapp.services.models import promotion as promote
 from webapp.services.photos import bulk
 from webapp.services.photos.bulk import Selection
-from webapp.services.webhooks import events, webhooks
+from webapp.services.webhooks import events, transport, webhooks
 from webapp.services.webhooks.events import labels_changed
 from webapp.services.webhooks.webhooks import HookView
 from webapp.storage.database import db, end_reading, writing
@@ -368,6 +370,21 @@ def test_who_wants_nothing_more_is_switched_off(
     webhooks.send_test(hook.id)
     run_jobs(app)
     assert (see(hook).hook.active, see(hook).given_up) == (False, 1)
+
+
+def test_one_that_was_switched_off_while_it_was_told_stays_off(
+    app: Flask, hook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def post(*message: Any, **options: Any) -> int:
+        with db.engine.execution_options(writes=True).begin() as connection:  # another process
+            connection.execute(text("UPDATE webhooks SET active = 0"))
+        return transport.post(*message, **options)
+
+    receiver.answers = [500]
+    webhooks.send_test(hook.id)
+    monkeypatch.setattr(delivery, "transport", SimpleNamespace(post=post))
+    run_jobs(app)
+    assert len(receiver.messages) == 1 and not see(hook).hook.active
 
 
 def test_one_that_is_off_hears_nothing_and_what_waits_stays(
