@@ -1,10 +1,9 @@
 """How a photo is classified: decode, predict, rank, decide. No Flask, no database."""
 
-import hashlib
 import stat
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -26,8 +25,6 @@ from webapp.inference.models.label_set import sum_merged
 
 Floats = NDArray[np.float32]
 GOLDEN_TOLERANCE = 1e-3
-_NO_PIXELS = np.empty((0, 0, 3), dtype=np.uint8)
-_NOTHING = np.empty(0, dtype=np.float32)
 
 
 class Classifier(Protocol):
@@ -100,28 +97,6 @@ def read_file(path: Path) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise BrokenPhotoError(f"The file cannot be read: {error.strerror}.") from error
-
-
-def classify_file(
-    path: Path, classifiers: Sequence[Classifier], *, store: bool, top: int | None
-) -> ClassifiedPhoto:
-    """`classify` a file, small enough to travel to another process: no pixels or feature maps.
-
-    To `store` it, embeddings, thumbnail and SHA-256 come along.
-    """
-    content = read_file(path)
-    photo = classify(content, classifiers, thumbnail=store, top=top)
-    answers = []
-    for answer in photo.answers:
-        embedding = answer.output.embedding if store else _NOTHING
-        output = replace(answer.output, embedding=embedding, feature_map=_NOTHING)
-        answers.append(replace(answer, output=output))
-    return replace(
-        photo,
-        answers=answers,
-        decoded=replace(photo.decoded, pixels=_NO_PIXELS),
-        sha256=hashlib.sha256(content).hexdigest() if store else "",
-    )
 
 
 def make_answer(
