@@ -17,12 +17,7 @@ from webapp.inference.model_import.hdf5 import (
     write_config,
 )
 from webapp.inference.model_import.keras_archive import check_archive, check_config, dictionaries
-from webapp.inference.model_import.model_import import (
-    ANSWER_FILE,
-    HDF5_MARK,
-    REQUEST_FILE,
-    ZIP_MARK,
-)
+from webapp.inference.model_import.model_import import ANSWER_FILE, REQUEST_FILE
 from webapp.inference.models.card import KERAS_FILE
 from webapp.inference.models.publish_child import OUTPUTS, main
 
@@ -84,20 +79,17 @@ def rebuild(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def load(path: Path) -> keras.Model:
-    """The Keras model in a file, checked before Keras opens it. Raises `ModelRefusedError`."""
-    with path.open("rb") as file:
-        mark = file.read(8)
-    if mark.startswith(ZIP_MARK):
+    """The Keras model in a .keras or .h5 file, checked before Keras opens it. Raises
+    `ModelRefusedError`."""
+    if path.suffix == ".keras":
         check_archive(path)
         check_archive_weights(path)
-        path = path.rename(path.with_suffix(".keras"))  # Keras tells the formats by the name
-    elif mark == HDF5_MARK:
+    else:
         check_hdf5(path)
         config = read_config(path)
         check_config(config)
         if mend(config):
             write_config(path, config)
-        path = path.rename(path.with_suffix(".h5"))
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds

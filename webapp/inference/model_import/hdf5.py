@@ -2,15 +2,13 @@
 
 import json
 import shutil
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from webapp.errors import ModelRefusedError
-from webapp.inference.model_import.keras_archive import CONFIG_BYTES
+from webapp.inference.model_import.keras_archive import CONFIG_BYTES, open_archive
 
 _WEIGHTS_FILE = "model.weights.h5"
 _WEIGHTS_BYTES = 4 * 1024**3
@@ -30,9 +28,8 @@ def check_archive_weights(path: Path) -> None:
     """Raise `ModelRefusedError` for a member of a wrong CRC, or weights as for `check_hdf5`."""
     weights = path.with_name(".checked.h5")
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-            if damaged is not None:
+        with open_archive(path) as archive:
+            if damaged := archive.testzip():
                 raise ModelRefusedError(f"This is not a whole .keras file: {damaged} is damaged.")
             if _WEIGHTS_FILE not in archive.namelist():
                 raise ModelRefusedError(
@@ -41,8 +38,6 @@ def check_archive_weights(path: Path) -> None:
             with archive.open(_WEIGHTS_FILE) as member, weights.open("wb") as file:
                 shutil.copyfileobj(member, file)
         check_hdf5(weights)
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-        raise ModelRefusedError(f"This is not a whole .keras file: {error}") from error
     finally:
         weights.unlink(missing_ok=True)
 

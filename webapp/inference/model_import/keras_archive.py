@@ -4,6 +4,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,28 +47,33 @@ _CODE = frozenset(_CODE_NAMES.split())
 _ALLOWED = frozenset((_LAYER_NAMES + _PART_NAMES).split())
 
 
-def check_archive(path: Path) -> None:
-    """Raise `ModelRefusedError` when a .keras file is damaged or names layers not on the list."""
+@contextmanager
+def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A .keras archive to read in the block. Raises `ModelRefusedError` where it is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                check_member(member)
-            sizes = {member.filename: member.file_size for member in archive.infolist()}
-            if sum(sizes.values()) > _UNPACKED_BYTES or sizes.get("config.json", 0) > CONFIG_BYTES:
-                raise ModelRefusedError(
-                    "The Keras file is a zip bomb: it unpacks to far more than a network needs."
-                )
-            config = json.loads(archive.read("config.json"))
-    except KeyError as error:
-        raise ModelRefusedError(
-            "This is not a whole .keras file: config.json is missing."
-        ) from error
+            yield archive
     except zipfile.BadZipFile as error:
         raise ModelRefusedError(
             f"This is not a whole .keras file, it was cut off or damaged: {error}."
         ) from error
     except (OSError, zlib.error, ValueError, EOFError, RuntimeError) as error:
         raise ModelRefusedError(f"This is not a whole .keras file: {error}") from error
+
+
+def check_archive(path: Path) -> None:
+    """Raise `ModelRefusedError` when a .keras file is damaged or names layers not on the list."""
+    with open_archive(path) as archive:
+        for member in archive.infolist():
+            check_member(member)
+        sizes = {member.filename: member.file_size for member in archive.infolist()}
+        if "config.json" not in sizes:
+            raise ModelRefusedError("This is not a whole .keras file: config.json is missing.")
+        if sum(sizes.values()) > _UNPACKED_BYTES or sizes["config.json"] > CONFIG_BYTES:
+            raise ModelRefusedError(
+                "The Keras file is a zip bomb: it unpacks to far more than a network needs."
+            )
+        config = json.loads(archive.read("config.json"))
     if not isinstance(config, dict):
         raise ModelRefusedError(
             "This is not a whole .keras file: its config.json describes no network."

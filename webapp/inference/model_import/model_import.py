@@ -33,7 +33,6 @@ from webapp.inference.models.registry import check_files
 PREPROCESSING = ("auto", "none", "unit", "minus-one-to-one", "caffe", "torch")
 ENDINGS = (".keras", ".h5", ".hdf5")
 REQUEST_FILE, ANSWER_FILE = "request.json", "answer.json"
-ZIP_MARK, HDF5_MARK = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 _LABEL_FILES = (
     *("labels.txt", "labels.json", "class_indices.json", "classes.txt", "classes.json"),
     *("class_names.txt", "class_names.json"),
@@ -153,8 +152,7 @@ def _rebuild(
     file: Path, labels: tuple[str, ...], request: Request, work: Path, limits: ChildLimits
 ) -> tuple[ModelCard, list[str]]:
     """A card without figures, and notes, once the child has rebuilt `model.keras` in `work`."""
-    _check_format(file)
-    copy = work / "imported"
+    copy = work / f"imported{_ending(file)}"
     shutil.copyfile(file, copy)
     with copy.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -225,15 +223,18 @@ def _check(card: ModelCard) -> None:
         raise ModelRefusedError(f"It cannot become a version: {error}.") from error
 
 
-def _check_format(file: Path) -> None:
-    """Raise `ModelRefusedError` unless it is a .keras archive or HDF5, whatever its name."""
+def _ending(file: Path) -> str:
+    """How the name of a .keras archive or an HDF5 file should end, whatever it is called: Keras
+    tells them by that. Raises `ModelRefusedError` for another file."""
     try:
         with file.open("rb") as stream:
             mark = stream.read(8)
     except OSError as error:
         raise ModelRefusedError(f"{file.name} cannot be read: {error.strerror}.") from error
-    if mark.startswith(ZIP_MARK) or mark == HDF5_MARK:
-        return
+    if mark.startswith(b"PK\x03\x04"):
+        return ".keras"
+    if mark == b"\x89HDF\r\n\x1a\n":
+        return ".h5"
     if not mark:
         raise ModelRefusedError(f"{file.name} is empty.")
     if mark[:1] == b"\x80" and mark[1:2] in b"\x02\x03\x04\x05":
