@@ -7,7 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version as library_version
 from pathlib import Path
 
@@ -15,7 +15,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.domain import NetworkOutput
 from webapp.errors import MarqueError, ModelRefusedError
 from webapp.inference.classifier import GOLDEN_TOLERANCE, Classifier, self_test
 from webapp.inference.decoding.images import decode_photo, working_side
@@ -36,16 +35,6 @@ from webapp.inference.models.publish import GOLDEN_FOLDER, REFUSAL_FILE, end_wit
 OUTPUTS = ("probabilities", "embedding", "feature_map")
 _EMBEDDING_TOLERANCE = 0.02
 _REFUSED = 3
-
-
-@dataclass(frozen=True)
-class _Compared:
-    """What Keras answered for a golden photo, and how far the compiled network was from it."""
-
-    file: str
-    reference: NetworkOutput
-    probabilities: float
-    embedding: float
 
 
 def main(arguments: list[str], task: Callable[[Path], object]) -> int:
@@ -74,21 +63,15 @@ def _complete(folder: Path) -> None:
     compile_network(folder, card, compiled=is_compiled)
     compiled = LiteRTClassifier(folder, card)
     golden_files = sorted((folder / GOLDEN_FOLDER).iterdir())
-    compared = compare(KerasClassifier(folder, card), compiled, golden_files)
-    check_answers(compared)
+    golden, largest = compare(KerasClassifier(folder, card), compiled, golden_files)
     if is_compiled:  # its golden answers are those of where it was compiled
         self_test(compiled, folder)
         golden = card.golden
-    else:
-        golden = tuple(
-            Golden(row.file, tuple(round(float(p), 6) for p in row.reference.probabilities))
-            for row in compared
-        )
     names = (FAMILIARITY_FILE, KERAS_FILE, COMPILED_FILE, SPLIT_FILE)
     networks = [folder / name for name in names if (folder / name).is_file()]
     figures = {
-        "golden_photos": len(compared),
-        "largest_difference": round(max(row.probabilities for row in compared), 7),
+        "golden_photos": len(golden_files),
+        "largest_difference": round(largest, 7),
         "milliseconds": round(_milliseconds(compiled), 1),
     }
     complete_card = replace(
@@ -136,39 +119,41 @@ def compile_network(folder: Path, card: ModelCard, *, compiled: bool = False) ->
         raise ModelRefusedError(f"The model does not compile: {error}") from error
 
 
-def compare(reference: Classifier, compiled: Classifier, golden: list[Path]) -> list[_Compared]:
-    """The answers of both networks for each golden photo."""
-    rows = []
-    for path in golden:
+def compare(
+    reference: Classifier, compiled: Classifier, photos: list[Path]
+) -> tuple[tuple[Golden, ...], float]:
+    """The reference's answers for the golden photos, and the largest difference from them. Raises
+    `ModelRefusedError` when answers are not numbers, differ too much or are all the same."""
+    golden: list[Golden] = []
+    embeddings: set[bytes] = set()
+    largest = 0.0
+    for path in photos:
+        file = f"{GOLDEN_FOLDER}/{path.name}"
         pixels = decode_photo(path.read_bytes(), max_side=working_side(reference.card.input)).pixels
         first, second = reference.predict(pixels), compiled.predict(pixels)
-        scale = float(np.abs(first.embedding).max()) or 1.0
-        probabilities = _distance(first.probabilities, second.probabilities)
-        embedding = _distance(first.embedding, second.embedding) / scale
-        rows.append(_Compared(f"{GOLDEN_FOLDER}/{path.name}", first, probabilities, embedding))
-    return rows
-
-
-def check_answers(compared: list[_Compared]) -> None:
-    """Raise `ModelRefusedError` for answers that are not numbers, differ or are all the same."""
-    for row in compared:
-        first = row.reference
         if not (np.isfinite(first.probabilities).all() and np.isfinite(first.embedding).all()):
             raise ModelRefusedError(
-                f"The model answers {row.file} with something that is not a number."
+                f"The model answers {file} with something that is not a number."
             )
-        if not row.probabilities <= GOLDEN_TOLERANCE:
+        difference = _distance(first.probabilities, second.probabilities)
+        if not difference <= GOLDEN_TOLERANCE:
             raise ModelRefusedError(
-                f"The compiled network differs from Keras on {row.file} by "
-                f"{row.probabilities:.2g}; {GOLDEN_TOLERANCE:.2g} is allowed."
+                f"The compiled network differs from Keras on {file} by "
+                f"{difference:.2g}; {GOLDEN_TOLERANCE:.2g} is allowed."
             )
-        if not row.embedding <= _EMBEDDING_TOLERANCE:
+        scale = float(np.abs(first.embedding).max()) or 1.0
+        embedding = _distance(first.embedding, second.embedding) / scale
+        if not embedding <= _EMBEDDING_TOLERANCE:
             raise ModelRefusedError(
-                f"The compiled network's embedding of {row.file} differs from Keras by "
-                f"{row.embedding:.2g}; {_EMBEDDING_TOLERANCE} is allowed."
+                f"The compiled network's embedding of {file} differs from Keras by "
+                f"{embedding:.2g}; {_EMBEDDING_TOLERANCE} is allowed."
             )
-    if len(compared) > 1 and len({row.reference.embedding.tobytes() for row in compared}) == 1:
+        golden.append(Golden(file, tuple(round(float(p), 6) for p in first.probabilities)))
+        embeddings.add(first.embedding.tobytes())
+        largest = max(largest, difference)
+    if len(golden) > 1 and len(embeddings) == 1:
         raise ModelRefusedError("The model gives the same answer for every photo.")
+    return tuple(golden), largest
 
 
 def _distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
