@@ -5,27 +5,22 @@ Labels", Journal of Artificial Intelligence Research 70 (2021), equations 1 and 
 the order.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
-class _Doubt:
-    """A given label that is probably wrong.
+class _Doubt(NamedTuple):
+    """A given label that is probably wrong."""
 
-    `row` is the photo's row, `other` the index of the more likely label. `probability` and
-    `other_probability` are the model's for the given and the other label. `margin`, in [-1, 1], is
-    the probability of the given label minus the highest of any other: the lower, the more
-    suspected.
-    """
-
-    row: int
-    other: int
-    probability: float
+    row: int  # of the photo
+    other: int  # the index of the more likely label
+    probability: float  # the model's for the given label
     other_probability: float
-    margin: float
+    margin: (
+        float  # `probability` minus the highest of any other label: the lower, the more suspected
+    )
 
 
 def thresholds(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> NDArray[np.float64]:

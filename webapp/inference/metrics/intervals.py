@@ -13,9 +13,10 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     """
     if n == 0:
         return 0.0, 1.0
-    share = hits / n
-    middle = (share + _Z95 * _Z95 / (2 * n)) / (1 + _Z95 * _Z95 / n)
-    spread = _half_width(share, n)
+    share, scale = hits / n, 1 + _Z95 * _Z95 / n
+    middle = (share + _Z95 * _Z95 / (2 * n)) / scale
+    variance = share * (1 - share) / n + _Z95 * _Z95 / (4 * n * n)
+    spread = _Z95 * math.sqrt(variance) / scale
     return max(0.0, middle - spread), min(1.0, middle + spread)
 
 
@@ -47,21 +48,11 @@ def share_of(hits: int, n: int) -> Share:
 def more_needed(hits: int, n: int, within: float = 0.05) -> int:
     """How many more to count until half the interval is at most `within`, if the share stays.
 
-    Without a count the share is taken as 1/2, which needs the most. Half the interval shrinks as n
-    grows, so the first n that fits is found by bisection.
+    Without a count the share is taken as 1/2, which needs the most. Half of Wilson's interval is
+    z sqrt(p q / n + z^2 / 4 n^2) / (1 + z^2 / n); set to `within` that is a quadratic equation.
     """
     share = hits / n if n else 0.5
-    low, high = n, max(n, math.ceil((_Z95 / (2 * within)) ** 2))
-    while low < high:
-        middle = (low + high) // 2
-        if middle and _half_width(share, middle) <= within:
-            high = middle
-        else:
-            low = middle + 1
-    return low - n
-
-
-def _half_width(share: float, n: int) -> float:
-    """Half of Wilson's interval: z sqrt(p q / n + z^2 / 4 n^2) / (1 + z^2 / n)."""
-    variance = share * (1 - share) / n + _Z95 * _Z95 / (4 * n * n)
-    return _Z95 * math.sqrt(variance) / (1 + _Z95 * _Z95 / n)
+    linear = _Z95**2 * (share * (1 - share) / within**2 - 2)
+    constant = _Z95**4 * (1 / (4 * within**2) - 1)
+    enough = (linear + math.sqrt(linear**2 + 4 * constant)) / 2
+    return max(0, math.ceil(enough) - n)
