@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 
@@ -143,6 +144,24 @@ def test_a_zip_that_unpacks_to_too_much_is_refused(
     (tmp_path / "out").mkdir()
     with pytest.raises(ModelRefusedError, match="unpacks to more than"):
         unpack(tmp_path / "a.zip", tmp_path / "out")
+
+
+def test_a_member_larger_than_it_claims_is_refused(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.keras", bytes(100_000))
+    content = stream.getvalue().replace(struct.pack("<L", 100_000), struct.pack("<L", 10))
+    (tmp_path / "a.zip").write_bytes(content)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ModelRefusedError, match="is not a sound zip file"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")
+    assert all(path.stat().st_size <= 10 for path in (tmp_path / "out").iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelRefusedError, match="two members have the same name"):
+        unpack(bundle(tmp_path / "a.zip", ("card.json", b"x"), ("card.json", b"y")), tmp_path)
 
 
 def test_a_folder_with_two_networks_is_refused_by_name(tmp_path: Path) -> None:
