@@ -170,9 +170,7 @@ def self_test(classifier: Classifier, folder: Path) -> float:
         try:
             content = (folder / golden.file).read_bytes()
         except OSError as error:
-            raise ModelUnavailableError(
-                f"{card.name} {card.version}: golden photo {golden.file} is missing"
-            ) from error
+            raise ModelUnavailableError(f"{card}: golden photo {golden.file} is missing") from error
         pixels = decode_photo(content, max_side=working_side(card.input)).pixels
         given = classifier.predict(pixels).probabilities
         difference = np.abs(given - np.asarray(golden.probabilities, dtype=np.float32))
@@ -180,7 +178,7 @@ def self_test(classifier: Classifier, folder: Path) -> float:
         worst = max(worst, float(difference[place]))
         if worst > GOLDEN_TOLERANCE:
             raise ModelUnavailableError(
-                f"{card.name} {card.version} gives another answer on this machine: {golden.file} "
+                f"{card} gives another answer on this machine: {golden.file} "
                 f"is {card.label_names[place]} with {given[place]:.4f}, "
                 f"the card says {golden.probabilities[place]:.4f}"
             )

@@ -158,10 +158,9 @@ def read_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
     try:
         space = Space.read(folder / card.companions[0])
     except ValueError as error:
-        raise ModelUnavailableError(f"{card.name} {card.version}: {error}") from error
+        raise ModelUnavailableError(f"{card}: {error}") from error
     if space.bias.shape != (len(card.labels),):
         raise ModelUnavailableError(
-            f"{card.name} {card.version}: its familiarity is of a network with "
-            f"{len(space.bias)} labels"
+            f"{card}: its familiarity is of a network with {len(space.bias)} labels"
         )
     return Familiarity(space, card.temperature, card.familiarity)

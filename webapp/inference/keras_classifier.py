@@ -27,7 +27,7 @@ class KerasClassifier:
             model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
         except Exception as error:  # Keras raises many kinds; each means the same to us
             raise ModelUnavailableError(
-                f"{card.name} {card.version}: {KERAS_FILE} cannot be loaded ({error})"
+                f"{card}: {KERAS_FILE} cannot be loaded ({error})"
             ) from error
         shape = (1, card.input.height, card.input.width, 3)
         self._run = tf.function(

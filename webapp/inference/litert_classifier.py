@@ -34,7 +34,7 @@ class LiteRTClassifier:
             self._content = (folder / COMPILED_FILE).read_bytes()
         except OSError as error:
             raise ModelUnavailableError(
-                f"{card.name} {card.version}: {COMPILED_FILE} cannot be read ({error.strerror})"
+                f"{card}: {COMPILED_FILE} cannot be read ({error.strerror})"
             ) from error
         self._idle: queue.LifoQueue[_Network] = queue.LifoQueue()
         self._idle.put(self._open())
@@ -71,7 +71,7 @@ class LiteRTClassifier:
             return _Network(self._content, len(self.card.labels))
         except (ValueError, RuntimeError) as error:
             raise ModelUnavailableError(
-                f"{self.card.name} {self.card.version}: {COMPILED_FILE} cannot be loaded ({error})"
+                f"{self.card}: {COMPILED_FILE} cannot be loaded ({error})"
             ) from error
 
 

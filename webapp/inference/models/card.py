@@ -64,16 +64,6 @@ class Golden:
     file: str
     probabilities: tuple[float, ...]
 
-    def check(self, labels: int) -> None:
-        """Raises `BadCardError` unless it fits a card of this many labels."""
-        if len(self.probabilities) != labels:
-            raise BadCardError(
-                f"golden photo {self.file} has {len(self.probabilities)} probabilities "
-                f"for {labels} labels"
-            )
-        if Path(self.file).is_absolute() or ".." in Path(self.file).parts:
-            raise BadCardError(f"golden photo {self.file} lies outside the version's folder")
-
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -109,6 +99,9 @@ class ModelCard:
     files: dict[str, str] = field(default_factory=dict)
     golden: tuple[Golden, ...] = ()
     created_at: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
@@ -170,7 +163,13 @@ class ModelCard:
         if self.familiarity:
             _check_familiarity(self.familiarity)
         for golden in self.golden:
-            golden.check(len(names))
+            if len(golden.probabilities) != len(names):
+                raise BadCardError(
+                    f"golden photo {golden.file} has {len(golden.probabilities)} probabilities "
+                    f"for {len(names)} labels"
+                )
+            if Path(golden.file).is_absolute() or ".." in Path(golden.file).parts:
+                raise BadCardError(f"golden photo {golden.file} lies outside the version's folder")
 
 
 def indented_json(value: Any) -> str:

@@ -93,9 +93,8 @@ def check_files(folder: Path, card: ModelCard, names: tuple[str, ...]) -> None:
         try:
             digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         except OSError as error:
-            raise ModelUnavailableError(f"{card.name} {card.version}: {name} is missing") from error
+            raise ModelUnavailableError(f"{card}: {name} is missing") from error
         if digest != card.files.get(name):
             raise ModelUnavailableError(
-                f"{card.name} {card.version}: {name} is not the file that was published "
-                "(its SHA-256 differs)"
+                f"{card}: {name} is not the file that was published (its SHA-256 differs)"
             )
