@@ -66,27 +66,14 @@ def draw_overlay(activation: Floats, spec: InputSpec, width: int, height: int) -
     """
     side = _OVERLAY_SIDE / max(width, height)
     size = (max(1, round(width * side)), max(1, round(height * side)))
-    grid = Image.fromarray(activation)
-    if spec.resize == "pad":  # without the borders
-        fit = min(spec.width / width, spec.height / height)
-        inner = max(1, round(width * fit)), max(1, round(height * fit))
-        left, top = (spec.width - inner[0]) // 2, (spec.height - inner[1]) // 2
-        grid = grid.resize((spec.width, spec.height), Image.Resampling.BICUBIC)
-        grid = grid.crop((left, top, left + inner[0], top + inner[1]))
-    if spec.resize == "crop":  # the middle, in shares of the photo's sides
-        wide = min(1.0, spec.width / spec.height * height / width)
-        high = min(1.0, spec.height / spec.width * width / height)
-        shares = (1 - wide) / 2, (1 - high) / 2, (1 + wide) / 2, (1 + high) / 2
-        left, top, right, bottom = (
-            round(share * side) for share, side in zip(shares, size * 2, strict=True)
-        )
-        light = Image.new("F", size)
-        light.paste(
-            grid.resize((max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC),
-            (left, top),
-        )
-    else:
-        light = grid.resize(size, Image.Resampling.BICUBIC)
+    field = size  # where the network looked, in pixels of the overlay
+    if spec.resize != "stretch":
+        fits = spec.width / width, spec.height / height
+        scale_back = side / (max(fits) if spec.resize == "crop" else min(fits))
+        field = round(spec.width * scale_back) or 1, round(spec.height * scale_back) or 1
+    grid = Image.fromarray(activation).resize(field, Image.Resampling.BICUBIC)
+    light = Image.new("F", size)
+    light.paste(grid, ((size[0] - field[0]) // 2, (size[1] - field[1]) // 2))
     alpha = np.round(255 * _DARKEST * (1 - np.clip(np.asarray(light), 0, 1))).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(np.dstack([np.zeros_like(alpha), alpha])).save(file, "PNG")

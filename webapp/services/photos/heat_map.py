@@ -49,5 +49,5 @@ def heat_map(
         return draw_overlay(activation, published.input, photo.width, photo.height)
 
     model = (published.name, published.version, sorted(published.files.items()))
-    tag = make_tag("overlay", label, places, photo.sha256, *model, RENDERER)
+    tag = make_tag("overlay 2", label, places, photo.sha256, *model, RENDERER)
     return Rendition(OVERLAY_TYPE, tag, make)
