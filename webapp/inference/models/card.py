@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -130,7 +130,7 @@ class ModelCard:
     def from_json(cls, text: str) -> ModelCard:
         """Read and check a card. Raises `BadCardError` that names the fields."""
         try:
-            card = _adapter().validate_json(text)
+            card = _ADAPTER.validate_json(text)
         except ValidationError as error:
             raise BadCardError(_sentence(error, CARD_FILE)) from None
         card._check_contradictions()
@@ -172,17 +172,15 @@ class ModelCard:
                 raise BadCardError(f"golden photo {golden.file} lies outside the version's folder")
 
 
+_ADAPTER = TypeAdapter(ModelCard)
+
+
 def indented_json(value: Any) -> str:
     """Indented JSON with each list of numbers on one line."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return _NUMBERS.sub(
         lambda match: "[" + ", ".join(match[1].replace(",", " ").split()) + "]", text
     )
-
-
-@cache
-def _adapter() -> TypeAdapter[ModelCard]:
-    return TypeAdapter(ModelCard)
 
 
 def _check_familiarity(rule: dict[str, Any]) -> None:
