@@ -11,8 +11,8 @@ from webapp.errors import BadCardError, TrainingError
 from webapp.inference.familiarity import Familiarity
 from webapp.inference.models.card import FAMILIARITY_FILE, KERAS_FILE, ModelCard
 from webapp.inference.models.golden import write_golden
-from webapp.inference.models.held_out import HELD_OUT, Split, once_each, read_split
-from webapp.inference.models.publish import Draft, publish
+from webapp.inference.models.held_out import HELD_OUT, Split, once_each, read_split, write_split
+from webapp.inference.models.publish import GOLDEN_FOLDER, publish
 from webapp.inference.models.registry import Registry
 from webapp.training.callbacks import curves, tensorboard
 from webapp.training.card import TrainingData, make_card
@@ -85,13 +85,11 @@ def _publish(
     network.save(job.work / KERAS_FILE)
     (job.work / "card.json").write_text(card.to_json(), encoding="utf-8")
     say("publishing")
-    golden = write_golden(job.work / "golden")
-    space = None
+    write_golden(job.work / GOLDEN_FOLDER)
+    write_split(job.work, split)
     if familiarity is not None:
-        space = job.work / FAMILIARITY_FILE
-        familiarity.space.write(space)
-    draft = Draft(job.work / KERAS_FILE, card, golden, split=split, familiarity=space)
-    version = publish(draft, job.models)
+        familiarity.space.write(job.work / FAMILIARITY_FILE)
+    version = publish(job.work, card, job.models)
     for folder in (job.work, job.work / "refit"):
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     return Registry(job.models).card(card.name, version)

@@ -1,6 +1,7 @@
 """The publishing gate, and the version that ships."""
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from webapp.inference.decoding.images import decode_photo
 from webapp.inference.litert_classifier import LiteRTClassifier
 from webapp.inference.models.card import COMPILED_FILE, KERAS_FILE, InputSpec, Label, ModelCard
 from webapp.inference.models.golden import write_golden
-from webapp.inference.models.publish import ChildLimits, Draft, publish
+from webapp.inference.models.publish import GOLDEN_FOLDER, ChildLimits, publish
 from webapp.inference.models.registry import Registry, check_files
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,9 +40,12 @@ def make_card(**changes: object) -> ModelCard:
     return ModelCard(**(fields | changes))  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module")
-def golden(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return write_golden(tmp_path_factory.mktemp("golden"), count=2)
+def lay_out(folder: Path, keras_file: Path) -> Path:
+    """A draft with two golden photos."""
+    write_golden(folder / GOLDEN_FOLDER, count=2)
+    if keras_file.exists():
+        shutil.copyfile(keras_file, folder / KERAS_FILE)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +61,14 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def refused(tmp_path: Path, golden: list[Path]) -> Callable[..., str]:
+def refused(tmp_path: Path) -> Callable[..., str]:
     """Publish what must be refused; returns the reason, once nothing is left behind."""
 
     def attempt(keras_file: Path, card: ModelCard | None = None, **limits: int) -> str:
         models = tmp_path / "models"
         with pytest.raises(ModelRefusedError) as caught:
-            draft = Draft(keras_file, card or make_card(), golden)
-            publish(draft, models, limits=ChildLimits(**limits))
+            draft = lay_out(tmp_path / "draft", keras_file)
+            publish(draft, card or make_card(), models, limits=ChildLimits(**limits))
         assert not models.exists() or list(models.iterdir()) == []
         return str(caught.value)
 
@@ -72,10 +76,11 @@ def refused(tmp_path: Path, golden: list[Path]) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="module")
-def published(toy: Path, golden: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder into which the toy was published twice."""
-    models = tmp_path_factory.mktemp("models")
-    assert [publish(Draft(toy, make_card(), golden), models) for _ in range(2)] == [1, 2]
+    models, draft = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("draft")
+    lay_out(draft, toy)
+    assert [publish(draft, make_card(), models) for _ in range(2)] == [1, 2]
     return models
 
 
@@ -131,9 +136,7 @@ def test_it_stops_a_child_that_takes_too_long(toy: Path, refused: Callable[..., 
 
 
 @pytest.mark.tensorflow
-def test_it_refuses_a_compiled_network_that_answers_otherwise(
-    toy: Path, golden: list[Path], tmp_path: Path
-) -> None:
+def test_it_refuses_a_compiled_network_that_answers_otherwise(toy: Path, tmp_path: Path) -> None:
     from webapp.inference.keras_classifier import KerasClassifier
     from webapp.inference.models.publish_child import compare, compile_network
     from webapp.training.network import build_network
@@ -150,7 +153,11 @@ def test_it_refuses_a_compiled_network_that_answers_otherwise(
     with pytest.raises(
         ModelRefusedError, match=r"differs from Keras on golden/1-shapes.png by .* 0.001 is allowed"
     ):
-        compare(KerasClassifier(honest, card), LiteRTClassifier(other, card), golden)
+        compare(
+            KerasClassifier(honest, card),
+            LiteRTClassifier(other, card),
+            write_golden(tmp_path / GOLDEN_FOLDER, count=2),
+        )
 
 
 SHIPPED_VERSIONS = [

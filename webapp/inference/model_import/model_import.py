@@ -26,8 +26,13 @@ from webapp.inference.models.card import (
     ResizeRule,
 )
 from webapp.inference.models.golden import write_golden
-from webapp.inference.models.held_out import read_split
-from webapp.inference.models.publish import DEFAULT_LIMITS, ChildLimits, Draft, publish, run_child
+from webapp.inference.models.publish import (
+    DEFAULT_LIMITS,
+    GOLDEN_FOLDER,
+    ChildLimits,
+    publish,
+    run_child,
+)
 from webapp.inference.models.registry import check_files
 
 PREPROCESSING = ("auto", "none", "unit", "minus-one-to-one", "caffe", "torch")
@@ -96,14 +101,15 @@ def import_model(
         folder = _open(request.source, work)
         notes: list[str] = []
         if folder is not None and (folder / CARD_FILE).is_file():
-            draft = _exported_version(folder, request)
+            draft, card = folder, _exported_card(folder, request)
         else:
             file, labels_file = _find(request.source, folder)
             labels = read_labels(request.labels, labels_file)
             card, notes = _rebuild(file, labels, request, work, limits)
-            draft = Draft(work / KERAS_FILE, card, write_golden(work / "golden"))
-        version = publish(draft, models, first_is_live=live, limits=limits)
-        return _Imported(draft.card.name, version, notes)
+            draft = work
+            write_golden(draft / GOLDEN_FOLDER)
+        version = publish(draft, card, models, first_is_live=live, limits=limits)
+        return _Imported(card.name, version, notes)
 
 
 def _open(source: Path, work: Path) -> Path | None:
@@ -248,8 +254,9 @@ def _ending(file: Path) -> str:
     raise ModelRefusedError(f"{file.name} is neither a .keras archive nor an HDF5 file.")
 
 
-def _exported_version(folder: Path, request: Request) -> Draft:
-    """A version that was exported elsewhere: its files stay as they are, and are checked again."""
+def _exported_card(folder: Path, request: Request) -> ModelCard:
+    """The card of a version that was exported elsewhere: its files stay as they are, and are
+    checked again."""
     try:
         card = ModelCard.read(folder)
         golden = [photo.file for photo in card.golden]
@@ -260,11 +267,4 @@ def _exported_version(folder: Path, request: Request) -> Draft:
         ) from error
     card = replace(card, name=request.name or card.name, title=request.title or card.title)
     _check(card)
-    return Draft(
-        folder / KERAS_FILE,
-        card,
-        [folder / file for file in golden],
-        split=read_split(folder, card),
-        compiled=folder / COMPILED_FILE,
-        familiarity=next((folder / file for file in card.companions), None),
-    )
+    return card

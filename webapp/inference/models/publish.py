@@ -15,14 +15,8 @@ from pathlib import Path
 
 from webapp.errors import ModelRefusedError
 from webapp.inference.model_import.keras_archive import check_archive
-from webapp.inference.models.card import (
-    CARD_FILE,
-    COMPILED_FILE,
-    FAMILIARITY_FILE,
-    KERAS_FILE,
-    ModelCard,
-)
-from webapp.inference.models.held_out import Split, write_split
+from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, ModelCard
+from webapp.inference.models.held_out import read_split, write_split
 from webapp.inference.models.registry import Registry
 from webapp.inference.process_pool import child_environment
 
@@ -47,43 +41,33 @@ class ChildLimits:
 DEFAULT_LIMITS = ChildLimits()
 
 
-@dataclass(frozen=True)
-class Draft:
-    """What a version is made of.
-
-    The card's version, files, golden photos and libraries are filled in. `golden` are small
-    generated pictures that travel with the version, `split` its training, validation and test
-    files, `compiled` a network compiled elsewhere, which is checked and kept instead of compiling
-    again, `familiarity` the file that belongs to the card's familiarity rule.
-    """
-
-    keras_file: Path
-    card: ModelCard
-    golden: list[Path]
-    split: Split | None = None
-    compiled: Path | None = None
-    familiarity: Path | None = None
-
-
 def publish(
-    draft: Draft,
+    draft: Path,
+    card: ModelCard,
     models: Path,
     *,
     first_is_live: bool = True,
     limits: ChildLimits = DEFAULT_LIMITS,
 ) -> int:
-    """Publish a draft as the next version of its model in `models` and return its number.
+    """Publish a card and the files beside it as the next version of its model in `models`; returns
+    its number.
 
-    The folder appears in one rename. The first version of a model becomes live (unless
+    The folder `draft` is laid out like a version: the Keras model, golden photos, the file of the
+    card's familiarity rule, the list of its training, validation and test files, and perhaps a
+    network compiled elsewhere, which is checked and kept instead of compiling again. The card's
+    version, files, golden photos and libraries are filled in.
+
+    The version's folder appears in one rename. The first version of a model becomes live (unless
     `first_is_live` is off), later ones do not. Raises `ModelRefusedError`, and leaves nothing
     behind, when the file cannot be loaded safely, does not fit the card, does not compile within
     `limits`, or when the compiled network answers differently than Keras.
     """
-    if not draft.golden:
+    golden = [draft / photo.file for photo in card.golden]
+    golden = golden or sorted((draft / GOLDEN_FOLDER).glob("*"))
+    if not golden:
         raise ModelRefusedError("A version needs at least one golden photo.")
-    check_archive(draft.keras_file)
-    name = draft.card.name
-    folder = models / name
+    check_archive(draft / KERAS_FILE)
+    folder = models / card.name
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f"{_PUBLISHING}*"):
@@ -91,42 +75,40 @@ def publish(
             shutil.rmtree(left, ignore_errors=True)  # its process was killed
     temporary = Path(tempfile.mkdtemp(prefix=_PUBLISHING, dir=folder))
     try:
-        number = max(Registry(models).versions(name), default=0) + 1
-        _write(replace(draft, card=replace(draft.card, version=number)), temporary)
+        number = max(Registry(models).versions(card.name), default=0) + 1
+        _copy(draft, replace(card, version=number), golden, temporary)
         run_child("webapp.inference.models.publish_child", temporary, limits)
         temporary.chmod(0o755)
         try:
             temporary.rename(folder / str(number))
         except OSError as error:
             raise ModelRefusedError(
-                f"Version {number} of {name} was published by someone else meanwhile. Try again."
+                f"Version {number} of {card.name} was published by someone else meanwhile. "
+                "Try again."
             ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if is_new and not any(folder.iterdir()):
             folder.rmdir()
     if number == 1 and first_is_live:
-        Registry(models).make_live(name, number)
+        Registry(models).make_live(card.name, number)
     return number
 
 
-def _write(draft: Draft, folder: Path) -> None:
+def _copy(draft: Path, card: ModelCard, golden: list[Path], folder: Path) -> None:
+    """Copy what belongs to a version, and nothing else, from a draft into `folder`."""
     (folder / GOLDEN_FOLDER).mkdir()
-    files = {
-        KERAS_FILE: draft.keras_file,
-        COMPILED_FILE: draft.compiled,
-        FAMILIARITY_FILE: draft.familiarity,
-        **{f"{GOLDEN_FOLDER}/{path.name}": path for path in draft.golden},
-    }
+    compiled = [COMPILED_FILE] if (draft / COMPILED_FILE).is_file() else []
     try:
-        for name, source in files.items():
-            if source is not None:
-                shutil.copyfile(source, folder / name)
+        for name in (KERAS_FILE, *compiled, *card.companions):
+            shutil.copyfile(draft / name, folder / name)
+        for path in golden:
+            shutil.copyfile(path, folder / GOLDEN_FOLDER / path.name)
     except OSError as error:
         raise ModelRefusedError(f"{error.filename} cannot be read: {error.strerror}.") from error
-    (folder / CARD_FILE).write_text(draft.card.to_json(), encoding="utf-8")
-    if draft.split is not None:
-        write_split(folder, draft.split)
+    (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
+    if split := read_split(draft, card):
+        write_split(folder, split)
 
 
 def run_child(module: str, folder: Path, limits: ChildLimits) -> None:
