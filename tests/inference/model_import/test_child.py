@@ -15,8 +15,8 @@ import keras
 from keras import layers
 
 from webapp.errors import ModelRefusedError
-from webapp.inference.model_import.child import load, mend, rebuild
-from webapp.inference.model_import.hdf5 import check_hdf5
+from webapp.inference.model_import.child import load, rebuild
+from webapp.inference.model_import.hdf5 import check_hdf5, mend
 from webapp.inference.models.card import KERAS_FILE
 
 pytestmark = pytest.mark.tensorflow

@@ -10,13 +10,8 @@ import keras
 import numpy as np
 
 from webapp.errors import ModelRefusedError
-from webapp.inference.model_import.hdf5 import (
-    check_archive_weights,
-    check_hdf5,
-    read_config,
-    write_config,
-)
-from webapp.inference.model_import.keras_archive import check_archive, check_config, dictionaries
+from webapp.inference.model_import.hdf5 import check_archive_weights, check_legacy
+from webapp.inference.model_import.keras_archive import check_archive
 from webapp.inference.model_import.model_import import ANSWER_FILE, REQUEST_FILE
 from webapp.inference.models.card import KERAS_FILE
 from webapp.inference.models.publish_child import OUTPUTS, main
@@ -85,11 +80,7 @@ def load(path: Path) -> keras.Model:
         check_archive(path)
         check_archive_weights(path)
     else:
-        check_hdf5(path)
-        config = read_config(path)
-        check_config(config)
-        if mend(config):
-            write_config(path, config)
+        check_legacy(path)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds
@@ -103,21 +94,6 @@ def load(path: Path) -> keras.Model:
     if not isinstance(model, keras.Model) or not hasattr(model, "inputs"):
         raise ModelRefusedError("The file holds no network of Keras' own layers.")
     return model
-
-
-def mend(config: dict[str, Any]) -> bool:
-    """Remove from a description by Keras 2 what Keras 3 does not know; True when it was changed."""
-    changed = False
-    for entry in dictionaries(config):
-        kind, inside = entry.get("class_name"), entry.get("config")
-        if not isinstance(inside, dict):
-            continue
-        if kind == "DepthwiseConv2D" and inside.pop("groups", None) is not None:
-            changed = True
-        if kind == "BatchNormalization" and isinstance(inside.get("axis"), list):
-            inside["axis"] = inside["axis"][0]
-            changed = True
-    return changed
 
 
 def _input_size(model: keras.Model, wanted: list[int] | None) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Checks an HDF5 file before Keras opens it: no links to other files or groups, no huge data."""
+"""HDF5 files before Keras opens them: no links or huge data in them, old descriptions mended."""
 
 import json
 import shutil
@@ -8,7 +8,12 @@ from typing import Any
 import h5py
 
 from webapp.errors import ModelRefusedError
-from webapp.inference.model_import.keras_archive import CONFIG_BYTES, open_archive
+from webapp.inference.model_import.keras_archive import (
+    CONFIG_BYTES,
+    check_config,
+    dictionaries,
+    open_archive,
+)
 
 _WEIGHTS_FILE = "model.weights.h5"
 _WEIGHTS_BYTES = 4 * 1024**3
@@ -42,7 +47,18 @@ def check_archive_weights(path: Path) -> None:
         weights.unlink(missing_ok=True)
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def check_legacy(path: Path) -> None:
+    """Check a .h5 file and the network that it describes, and remove from the description what
+    Keras 3 does not know. Raises `ModelRefusedError`."""
+    check_hdf5(path)
+    config = _read_config(path)
+    check_config(config)
+    if mend(config):
+        with h5py.File(path, "r+", locking=False) as file:
+            file.attrs["model_config"] = json.dumps(config)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
     """The network that a legacy .h5 file describes. Raises `ModelRefusedError`."""
     with h5py.File(path, "r", locking=False) as file:
         text = file.attrs.get("model_config")
@@ -64,10 +80,19 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def write_config(path: Path, config: dict[str, Any]) -> None:
-    """Replace the description of the network in the file."""
-    with h5py.File(path, "r+", locking=False) as file:
-        file.attrs["model_config"] = json.dumps(config)
+def mend(config: dict[str, Any]) -> bool:
+    """Remove from a description by Keras 2 what Keras 3 does not know; True when it was changed."""
+    changed = False
+    for entry in dictionaries(config):
+        kind, inside = entry.get("class_name"), entry.get("config")
+        if not isinstance(inside, dict):
+            continue
+        if kind == "DepthwiseConv2D" and inside.pop("groups", None) is not None:
+            changed = True
+        if kind == "BatchNormalization" and isinstance(inside.get("axis"), list):
+            inside["axis"] = inside["axis"][0]
+            changed = True
+    return changed
 
 
 def _check_members(file: h5py.File, size: int) -> None:
