@@ -90,9 +90,14 @@ class Serving:
         return loaded if current else None
 
     def _load_best(self, name: str, live: int | None) -> _Loaded:
-        """Load the live version, else the best of the others. The lock is held."""
-        loaded = self._loaded.get(name)
-        for version in self._choices(name, live, loaded):
+        """Load the live version, else the best of the others: the one that is loaded, those that
+        were live before, the newest. The lock is held."""
+        loaded, present = self._loaded.get(name), self._registry.versions(name)
+        order = [live, loaded.version if loaded else None]
+        order += [version for version in self._before(name) if version in present]
+        for version in dict.fromkeys([*order, *reversed(present)]):
+            if version is None:
+                continue
             if loaded is not None and loaded.version == version:
                 classifier: Classifier | None = loaded.classifier
             else:
@@ -105,14 +110,6 @@ class Serving:
                 return loaded
         self._loaded.pop(name, None)
         raise ModelUnavailableError(f"The model {self._problem(name, live)}.")
-
-    def _choices(self, name: str, live: int | None, loaded: _Loaded | None) -> list[int]:
-        """Versions in the order to try: live, loaded, live before, newest."""
-        present = self._registry.versions(name)
-        order = [] if live is None else [live]
-        order += [loaded.version] if loaded is not None else []
-        order += [version for version in self._before(name) if version in present]
-        return list(dict.fromkeys([*order, *reversed(present)]))
 
     def _try(self, name: str, version: int) -> Classifier | None:
         """The loaded version, or None when it cannot be used or failed a moment ago."""
