@@ -21,15 +21,7 @@ from webapp.inference.decoding.images import decode_photo, working_side
 from webapp.inference.keras_classifier import KerasClassifier
 from webapp.inference.litert_classifier import LiteRTClassifier
 from webapp.inference.model_import.hdf5 import check_archive_weights
-from webapp.inference.models.card import (
-    CARD_FILE,
-    COMPILED_FILE,
-    FAMILIARITY_FILE,
-    KERAS_FILE,
-    Golden,
-    ModelCard,
-)
-from webapp.inference.models.held_out import SPLIT_FILE
+from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, Golden, ModelCard
 from webapp.inference.models.publish import GOLDEN_FOLDER, REFUSAL_FILE, end_with_parent
 
 OUTPUTS = ("probabilities", "embedding", "feature_map")
@@ -67,8 +59,6 @@ def _complete(folder: Path) -> None:
     if is_compiled:  # its golden answers are those of where it was compiled
         self_test(compiled, folder)
         golden = card.golden
-    names = (FAMILIARITY_FILE, KERAS_FILE, COMPILED_FILE, SPLIT_FILE)
-    networks = [folder / name for name in names if (folder / name).is_file()]
     figures = {
         "golden_photos": len(golden_files),
         "largest_difference": round(largest, 7),
@@ -78,7 +68,8 @@ def _complete(folder: Path) -> None:
         card,
         files={
             path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (*networks, *golden_files)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != CARD_FILE
         },
         golden=golden,
         libraries=card.libraries | {"ai-edge-litert": library_version("ai-edge-litert")},
