@@ -11,9 +11,9 @@ from PIL import Image
 from tests.conftest import ROOT
 from tests.fakes import make_card
 from webapp.domain import NetworkOutput
-from webapp.inference.classifier import scale
+from webapp.inference.classifier import find_head, scale
 from webapp.inference.decoding.images import decode_photo, working_side
-from webapp.inference.heat_map import class_activation, draw_overlay, find_head
+from webapp.inference.heat_map import class_activation, draw_overlay
 from webapp.inference.litert_classifier import LiteRTClassifier
 from webapp.inference.models.card import InputSpec, ModelCard
 

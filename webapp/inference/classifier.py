@@ -2,10 +2,11 @@
 
 import stat
 import time
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from webapp.inference.decoding.images import (
     make_thumbnail,
     working_side,
 )
+from webapp.inference.familiarity import read_familiarity
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import sum_merged
 
@@ -27,23 +29,36 @@ Floats = NDArray[np.float32]
 GOLDEN_TOLERANCE = 1e-3
 
 
-class Classifier(Protocol):
+class Classifier(ABC):
     """One version of a model. Safe to share between threads."""
 
-    @property
-    def card(self) -> ModelCard:
-        """The card of the version."""
-        ...
+    def __init__(self, folder: Path, card: ModelCard) -> None:
+        self.card = card
+        self._familiarity = read_familiarity(folder, card)
 
-    @property
+    @cached_property
     def head(self) -> Floats | None:
         """Weights of the last layer, float32 of shape (labels, features); None when that layer
-        does not work on the mean of the feature map."""
-        ...
+        does not work on the mean of the feature map. Found on first need."""
+        grey = np.full((self.card.input.height, self.card.input.width, 3), 127, dtype=np.uint8)
+        return find_head(self._constants(), self.predict(grey), self.card)
 
     def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """Run the network on a decoded photo: uint8 RGB of shape (height, width, 3), any size."""
-        ...
+        batch = fit_input(pixels, self.card.input).astype(np.float32)[np.newaxis]
+        probabilities, embedding, feature_map = self._run(batch)
+        familiarity = self._familiarity.of_one(embedding) if self._familiarity else None
+        probabilities = scale(probabilities, self.card.temperature)
+        return NetworkOutput(probabilities, embedding, feature_map, familiarity)
+
+    @abstractmethod
+    def _run(self, batch: Floats) -> tuple[Floats, Floats, Floats]:
+        """Probabilities (labels,), embedding (features,) and feature map (rows, columns, features)
+        for float32 RGB in 0..255 of shape (1, height, width, 3), not scaled."""
+
+    @abstractmethod
+    def _constants(self) -> list[Floats]:
+        """The network's constants with a side of as many numbers as there are labels."""
 
 
 @dataclass(frozen=True)
@@ -185,11 +200,32 @@ def self_test(classifier: Classifier, folder: Path) -> float:
     return worst
 
 
-def blank_photo(card: ModelCard) -> NDArray[np.uint8]:
-    """A grey photo of the input's size, to try a network with."""
-    return np.full((card.input.height, card.input.width, 3), 127, dtype=np.uint8)
+def find_head(
+    arrays: Iterable[NDArray[np.generic]], output: NetworkOutput, card: ModelCard
+) -> Floats | None:
+    """The last layer's weights among a network's constants: float32 of shape (labels, features).
 
-
-def prepare(pixels: NDArray[np.uint8], card: ModelCard) -> Floats:
-    """The network's input: float32 RGB in 0..255 of shape (1, height, width, 3), not scaled."""
-    return fit_input(pixels, card.input).astype(np.float32)[np.newaxis]
+    They are recognised by what they do: the embedding must be the mean of the feature map, and the
+    weights, with one of the constants as bias, must give the probabilities of `output` from its
+    embedding. None if there are none, as class activation maps would mean nothing then.
+    """
+    labels, features = len(card.labels), len(output.embedding)
+    rows = output.feature_map.mean(axis=(0, 1))
+    if rows.shape != (features,) or not np.allclose(
+        rows, output.embedding, rtol=1e-2, atol=1e-3 * float(np.abs(rows).max() or 1.0)
+    ):
+        return None
+    constants = [array.astype(np.float32) for array in arrays if array.dtype.kind == "f"]
+    kernels = [array for array in constants if array.shape == (labels, features)]
+    kernels += [array.T for array in constants if array.shape == (features, labels)]
+    biases = [array for array in constants if array.shape == (labels,)]
+    biases.append(np.zeros(labels, np.float32))
+    for kernel in kernels:
+        for bias in biases:
+            logits = kernel @ output.embedding + bias
+            raw = np.exp(logits - logits.max())
+            if np.allclose(
+                scale(raw / raw.sum(), card.temperature), output.probabilities, atol=2e-3
+            ):
+                return kernel
+    return None

@@ -1,50 +1,17 @@
 """Where a network looked for a label: class activation maps, drawn as an overlay of the photo."""
 
 import io
-from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from webapp.domain import NetworkOutput
-from webapp.inference.classifier import Floats, scale
-from webapp.inference.models.card import InputSpec, ModelCard
+from webapp.inference.classifier import Floats
+from webapp.inference.models.card import InputSpec
 
 _OVERLAY_SIDE = 384  # pixels on the longest side: a map of a few cells has no more to say
 _DARKEST = 0.82  # of the photo is taken away where the map is lowest
 OVERLAY_TYPE = "image/png"
-
-
-def find_head(
-    arrays: Iterable[NDArray[np.generic]], output: NetworkOutput, card: ModelCard
-) -> Floats | None:
-    """The last layer's weights among a network's constants: float32 of shape (labels, features).
-
-    They are recognised by what they do: the embedding must be the mean of the feature map, and the
-    weights, with one of the constants as bias, must give the probabilities of `output` from its
-    embedding. None if there are none, as class activation maps would mean nothing then.
-    """
-    labels, features = len(card.labels), len(output.embedding)
-    rows = output.feature_map.mean(axis=(0, 1))
-    if rows.shape != (features,) or not np.allclose(
-        rows, output.embedding, rtol=1e-2, atol=1e-3 * float(np.abs(rows).max() or 1.0)
-    ):
-        return None
-    constants = [array.astype(np.float32) for array in arrays if array.dtype.kind == "f"]
-    kernels = [array for array in constants if array.shape == (labels, features)]
-    kernels += [array.T for array in constants if array.shape == (features, labels)]
-    biases = [array for array in constants if array.shape == (labels,)]
-    biases.append(np.zeros(labels, np.float32))
-    for kernel in kernels:
-        for bias in biases:
-            logits = kernel @ output.embedding + bias
-            raw = np.exp(logits - logits.max())
-            if np.allclose(
-                scale(raw / raw.sum(), card.temperature), output.probabilities, atol=2e-3
-            ):
-                return kernel
-    return None
 
 
 def class_activation(output: NetworkOutput, head: Floats, place: int) -> Floats:

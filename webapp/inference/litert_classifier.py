@@ -5,31 +5,25 @@ import queue
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from numpy.typing import NDArray
 
-from webapp.domain import NetworkOutput
 from webapp.errors import ModelUnavailableError
-from webapp.inference.classifier import blank_photo, prepare, scale
-from webapp.inference.familiarity import read_familiarity
-from webapp.inference.heat_map import find_head
+from webapp.inference.classifier import Classifier, Floats
 from webapp.inference.models.card import COMPILED_FILE, ModelCard
 
 
-class LiteRTClassifier:
+class LiteRTClassifier(Classifier):
     """Keeps single-threaded interpreters, made on first need and used by one thread at a time.
 
     So there are never more than threads that classify at once.
     """
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
-        self.card = card
-        self._familiarity = read_familiarity(folder, card)
+        super().__init__(folder, card)
         try:  # kept in memory: it may be damaged or replaced on disk while it serves
             self._content = (folder / COMPILED_FILE).read_bytes()
         except OSError as error:
@@ -39,21 +33,13 @@ class LiteRTClassifier:
         self._idle: queue.LifoQueue[_Network] = queue.LifoQueue()
         self._idle.put(self._open())
 
-    @cached_property
-    def head(self) -> NDArray[np.float32] | None:
-        """See `Classifier.head`. Read from the compiled network on first need."""
+    def _run(self, batch: Floats) -> tuple[Floats, Floats, Floats]:
         with self._borrowed() as network:
-            constants = network.constants(len(self.card.labels))
-        return find_head(constants, self.predict(blank_photo(self.card)), self.card)
+            return network.run(batch)
 
-    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
-        """See `Classifier.predict`."""
+    def _constants(self) -> list[Floats]:
         with self._borrowed() as network:
-            probabilities, embedding, feature_map = network.run(prepare(pixels, self.card))
-        familiarity = self._familiarity.of_one(embedding) if self._familiarity else None
-        return NetworkOutput(
-            scale(probabilities, self.card.temperature), embedding, feature_map, familiarity
-        )
+            return network.constants(len(self.card.labels))
 
     @contextmanager
     def _borrowed(self) -> Iterator["_Network"]:
@@ -85,16 +71,14 @@ class _Network:
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = _find_outputs(self._interpreter.get_output_details(), labels)
 
-    def run(
-        self, batch: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Probabilities (labels,), embedding (features,), feature map (rows, columns, features)."""
+    def run(self, batch: Floats) -> tuple[Floats, Floats, Floats]:
+        """See `Classifier._run`."""
         self._interpreter.set_tensor(self._input, batch)
         self._interpreter.invoke()
         first, second, third = (self._interpreter.get_tensor(index)[0] for index in self._outputs)
         return first, second, third
 
-    def constants(self, labels: int) -> list[NDArray[np.float32]]:
+    def constants(self, labels: int) -> list[Floats]:
         """Copies of the tensors with a side of this many labels, as those of the last layer."""
         constants = []
         for tensor in self._interpreter.get_tensor_details():

@@ -52,7 +52,7 @@ def _complete(folder: Path) -> None:
     """Check `model.keras` against the card, write or check `model.tflite`, complete the card."""
     card = ModelCard.read(folder)
     is_compiled = (folder / COMPILED_FILE).is_file()
-    compile_network(folder, card, compiled=is_compiled)
+    compile_network(folder, card)
     compiled = LiteRTClassifier(folder, card)
     golden_files = sorted((folder / GOLDEN_FOLDER).iterdir())
     golden, largest = compare(KerasClassifier(folder, card), compiled, golden_files)
@@ -79,8 +79,8 @@ def _complete(folder: Path) -> None:
     (folder / CARD_FILE).write_text(complete_card.to_json(), encoding="utf-8")
 
 
-def compile_network(folder: Path, card: ModelCard, *, compiled: bool = False) -> None:
-    """Write `model.tflite`, unless it is `compiled` already. Raises `ModelRefusedError` when the
+def compile_network(folder: Path, card: ModelCard) -> None:
+    """Write `model.tflite`, unless it is there already. Raises `ModelRefusedError` when the
     model cannot be loaded, does not fit the card, or does not compile."""
     check_archive_weights(folder / KERAS_FILE)
     try:
@@ -102,7 +102,7 @@ def compile_network(folder: Path, card: ModelCard, *, compiled: bool = False) ->
             f"The model answers {probabilities[-1]} probabilities, "
             f"the card names {len(card.labels)} labels."
         )
-    if compiled:
+    if (folder / COMPILED_FILE).is_file():
         return
     try:
         model.export(folder / COMPILED_FILE, format="litert", verbose=False)
