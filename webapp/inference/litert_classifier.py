@@ -30,63 +30,50 @@ class LiteRTClassifier(Classifier):
             raise ModelUnavailableError(
                 f"{card}: {COMPILED_FILE} cannot be read ({error.strerror})"
             ) from error
-        self._idle: queue.LifoQueue[_Network] = queue.LifoQueue()
-        self._idle.put(self._open())
+        interpreter = self._open()
+        self._input = interpreter.get_input_details()[0]["index"]
+        self._outputs = _find_outputs(interpreter.get_output_details(), card)
+        self._idle: queue.LifoQueue[Interpreter] = queue.LifoQueue()
+        self._idle.put(interpreter)
 
     def _run(self, batch: Floats) -> tuple[Floats, Floats, Floats]:
-        with self._borrowed() as network:
-            return network.run(batch)
+        with self._borrowed() as interpreter:
+            interpreter.set_tensor(self._input, batch)
+            interpreter.invoke()
+            first, second, third = (interpreter.get_tensor(index)[0] for index in self._outputs)
+        return first, second, third
 
     def _constants(self) -> list[Floats]:
-        with self._borrowed() as network:
-            return network.constants(len(self.card.labels))
+        constants = []
+        with self._borrowed() as interpreter:
+            for tensor in interpreter.get_tensor_details():
+                shape, kind = tensor["shape"], tensor["dtype"]
+                if len(self.card.labels) in shape and len(shape) <= 2 and kind is np.float32:
+                    with suppress(ValueError):  # a value that exists only while the network runs
+                        constants.append(np.array(interpreter.get_tensor(tensor["index"])))
+        return constants
 
     @contextmanager
-    def _borrowed(self) -> Iterator["_Network"]:
+    def _borrowed(self) -> Iterator[Interpreter]:
         try:
-            network = self._idle.get_nowait()
+            interpreter = self._idle.get_nowait()
         except queue.Empty:
-            network = self._open()
+            interpreter = self._open()
         try:
-            yield network
+            yield interpreter
         finally:
-            self._idle.put(network)
+            self._idle.put(interpreter)
 
-    def _open(self) -> "_Network":
+    def _open(self) -> Interpreter:
         try:
-            return _Network(self._content, len(self.card.labels))
+            with _without_chatter():
+                interpreter = Interpreter(model_content=self._content, num_threads=1)
+                interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelUnavailableError(
                 f"{self.card}: {COMPILED_FILE} cannot be loaded ({error})"
             ) from error
-
-
-class _Network:
-    """One interpreter and the places of its three outputs, told apart by their shapes."""
-
-    def __init__(self, content: bytes, labels: int) -> None:
-        with _without_chatter():
-            self._interpreter = Interpreter(model_content=content, num_threads=1)
-            self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = _find_outputs(self._interpreter.get_output_details(), labels)
-
-    def run(self, batch: Floats) -> tuple[Floats, Floats, Floats]:
-        """See `Classifier._run`."""
-        self._interpreter.set_tensor(self._input, batch)
-        self._interpreter.invoke()
-        first, second, third = (self._interpreter.get_tensor(index)[0] for index in self._outputs)
-        return first, second, third
-
-    def constants(self, labels: int) -> list[Floats]:
-        """Copies of the tensors with a side of this many labels, as those of the last layer."""
-        constants = []
-        for tensor in self._interpreter.get_tensor_details():
-            shape = tensor["shape"]
-            if labels in shape and len(shape) <= 2 and tensor["dtype"] is np.float32:
-                with suppress(ValueError):  # a value that exists only while the network runs
-                    constants.append(np.array(self._interpreter.get_tensor(tensor["index"])))
-        return constants
+        return interpreter
 
 
 @contextmanager
@@ -106,16 +93,18 @@ def _without_chatter() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _find_outputs(details: list[dict[str, Any]], labels: int) -> tuple[int, int, int]:
-    """The tensor indices of probabilities, embedding and feature map. Raises `ValueError`."""
+def _find_outputs(details: list[dict[str, Any]], card: ModelCard) -> tuple[int, int, int]:
+    """The tensor indices of probabilities, embedding and feature map, told apart by their shapes.
+    Raises `ModelUnavailableError`."""
+    labels = len(card.labels)
     shapes = {tensor["index"]: tuple(map(int, tensor["shape"])) for tensor in details}
     flat = {index: shape for index, shape in shapes.items() if len(shape) == 2}
     probabilities = [index for index, shape in flat.items() if shape[1] == labels]
     embeddings = [index for index, shape in flat.items() if shape[1] != labels]
     maps = [index for index, shape in shapes.items() if len(shape) == 4]
     if not len(probabilities) == len(embeddings) == len(maps) == 1:
-        raise ValueError(
-            f"needs outputs of probabilities ({labels}), embedding and feature map, "
-            f"has {', '.join(map(str, shapes.values()))}"
+        raise ModelUnavailableError(
+            f"{card}: {COMPILED_FILE} cannot be loaded (needs outputs of probabilities "
+            f"({labels}), embedding and feature map, has {', '.join(map(str, shapes.values()))})"
         )
     return probabilities[0], embeddings[0], maps[0]
