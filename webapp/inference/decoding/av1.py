@@ -16,28 +16,26 @@ _MAX_PIECES = 1000  # of an item, and units of AV1 data in it; a photo has a han
 _LOOSE = 4
 
 
-def largest_frame(content: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels of the largest AV1 frame; None when the file is not sound."""
+def largest_frame(content: bytes) -> tuple[int, int]:
+    """Width and height in pixels of the largest AV1 frame. Raises `ValueError` or `LookupError`
+    when the file is not sound."""
     outer = {
         kind: content[start:end]
         for kind, start, end in _boxes(content, 0, len(content))
         if kind in (b"meta", b"moov")
     }
     if set(outer) != {b"meta"}:  # an animation (moov) keeps its frames elsewhere
-        return None
+        raise ValueError("not a picture alone")
     meta = outer[b"meta"]
     boxes = {kind: meta[start:end] for kind, start, end in _boxes(meta, 4, len(meta))}
-    if b"iloc" not in boxes or b"iinf" not in boxes:
-        return None
     wanted = _av1_items(boxes[b"iinf"])
-    try:
-        items = _items(boxes[b"iloc"], content, boxes.get(b"idat", b""))
-        sizes = {
-            number: max(_frame_sizes(data), key=prod) for number, data in items if number in wanted
-        }
-    except (IndexError, ValueError):
-        return None
-    return max(sizes.values(), key=prod) if wanted and len(sizes) == len(wanted) else None
+    items = _items(boxes[b"iloc"], content, boxes.get(b"idat", b""))
+    sizes = {
+        number: max(_frame_sizes(data), key=prod) for number, data in items if number in wanted
+    }
+    if len(sizes) != len(wanted):
+        raise ValueError("an item without a place")
+    return max(sizes.values(), key=prod)
 
 
 def _boxes(content: bytes, place: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -10,31 +10,36 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+from webapp.errors import BrokenPhotoError, PhotoTooLargeError
 from webapp.inference.decoding.av1 import largest_frame
 
+BROKEN = "The photo is cut off or damaged: it cannot be decoded."
+_MAX_SCANS = 100
 _MAX_PARTS = 20_000  # chunks or blocks; a 20 MB PNG of ordinary making has about 2,500
+_TOO_MANY_PARTS = (
+    "The file is built of more parts than any photo needs. Save it again and send that copy."
+)
 
 
 @dataclass(frozen=True)
 class FileStructure:
     """What is known before decoding.
 
-    `width` and `height` are those of the stored picture in pixels, 0 if unknown. `scans` counts the
-    passes of a JPEG. `scalable`: the decoder can shrink while decoding. `parts_exceeded`: there are
-    more than `_MAX_PARTS` chunks. `has_metadata` is None when only the decoder can tell.
+    `width` and `height` are those of the stored picture in pixels, 0 if unknown. `scalable`: the
+    decoder can shrink while decoding. `has_metadata` is None when only the decoder can tell.
     """
 
     width: int = 0
     height: int = 0
-    scans: int = 0
     scalable: bool = False
-    parts_exceeded: bool = False
-    is_broken: bool = False
     has_metadata: bool | None = None
 
 
 def inspect(content: bytes, name: str) -> FileStructure:
-    """The structure of a file of the format `name` (see `detect_format`). Never raises."""
+    """The structure of a file of the format `name` (see `detect_format`).
+
+    Raises `BrokenPhotoError`, or `PhotoTooLargeError` for more passes or parts than photos need.
+    """
     walk = _WALKS.get(name)
     return walk(content) if walk else FileStructure()
 
@@ -79,13 +84,17 @@ def _inspect_jpeg(content: bytes) -> FileStructure:
             tail = content.find(b"\xff\xd9", end)  # a second picture or a film may have EXIF
             more = more or (tail >= 0 and bool(content[tail + 2 :].strip(b"\0")))
             scans = content.count(b"\xff\xda")  # never too low: in scan data always a marker
-            if scans > 100:
+            if scans > _MAX_SCANS:
                 scans = sum(marker == _SCAN for marker, _, _ in _segments(content))
-            scalable = frame not in _LOSSLESS
-            return FileStructure(width, height, scans, scalable, has_metadata=more)
+            if scans > _MAX_SCANS:
+                raise PhotoTooLargeError(
+                    f"The photo is built of {scans:,} passes; {_MAX_SCANS} is the most. "
+                    "Save it again as an ordinary JPEG."
+                )
+            return FileStructure(width, height, frame not in _LOSSLESS, more)
         elif not more:
             more = _is_metadata_segment(marker, content[start:end])
-    return FileStructure(is_broken=True)  # no scan in reach, so no picture
+    raise BrokenPhotoError(BROKEN)  # no scan in reach, so no picture
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
@@ -138,7 +147,7 @@ def _inspect_png(content: bytes) -> FileStructure:
         place += 12 + length
         if kind == b"IEND" or place >= len(content):
             return FileStructure(width, height, has_metadata=more or place < len(content))
-    return FileStructure(width, height, parts_exceeded=True, has_metadata=True)
+    raise PhotoTooLargeError(_TOO_MANY_PARTS)
 
 
 # ---- WebP (RFC 9649) ----
@@ -160,7 +169,7 @@ def _inspect_webp(content: bytes) -> FileStructure:
         elif kind not in _WEBP_PICTURE:
             more = True
         place += 8 + length + length % 2
-    return FileStructure(width, height, parts_exceeded=True, has_metadata=True)
+    raise PhotoTooLargeError(_TOO_MANY_PARTS)
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:
@@ -196,8 +205,9 @@ def _inspect_gif(content: bytes) -> FileStructure:
             frames += 1
         elif frames or kind in (b";", b""):
             return FileStructure(width, height, has_metadata=more or place + 1 < len(content))
-    # Later frames are never decoded, so their number does not matter.
-    return FileStructure(width, height, parts_exceeded=not frames, has_metadata=True)
+    if not frames:  # later ones are never decoded, so their number does not matter
+        raise PhotoTooLargeError(_TOO_MANY_PARTS)
+    return FileStructure(width, height, has_metadata=True)
 
 
 def _blocks(content: bytes) -> Iterator[tuple[bytes, int]]:
@@ -231,8 +241,10 @@ def _is_metadata_extension(start: bytes) -> bool:
 
 def _inspect_avif(content: bytes) -> FileStructure:
     """Size of the largest picture in the AV1 data, whatever the boxes around it claim."""
-    size = largest_frame(content)
-    return FileStructure(*size) if size else FileStructure(is_broken=True)
+    try:
+        return FileStructure(*largest_frame(content))
+    except (ValueError, LookupError) as error:
+        raise BrokenPhotoError(BROKEN) from error
 
 
 _WALKS = {

@@ -16,6 +16,7 @@ from webapp.domain import DecodedPhoto
 from webapp.errors import BrokenPhotoError, NotAPhotoError, PhotoRefusedError, PhotoTooLargeError
 from webapp.inference.decoding.detect_format import detect_format, refusal_of_picture
 from webapp.inference.decoding.file_structure import (
+    BROKEN,
     FileStructure,
     inspect,
     is_more_than_orientation,
@@ -27,7 +28,6 @@ MAX_PIXELS = 30_000_000
 # JPEG shrinks while decoding; phones make HEIC of this size.
 MAX_PIXELS_OF = {"JPEG": 50_000_000, "HEIF": 50_000_000}
 MAX_SIDE = 20_000
-_MAX_SCANS = 100
 
 WORKING_SIDE = 1024
 VIEW_SIDE = 1600
@@ -40,8 +40,6 @@ THUMBNAIL_SIDE = 480
 THUMBNAIL_TYPE = "image/jpeg"
 
 _BAND_PIXELS = 1_000_000
-
-_BROKEN = "The photo is cut off or damaged: it cannot be decoded."
 
 # Pillow's own guard stays on behind ours, with its warning an error. Its other warnings tell of odd
 # metadata.
@@ -138,7 +136,8 @@ def _read(content: bytes, max_side: int) -> _Picture:
         )
     name = detect_format(content)
     structure = inspect(content, name)
-    _check_structure(structure, name)
+    if structure.width and structure.height:
+        _check_size(structure.width, structure.height, name, scalable=structure.scalable)
     try:
         with Image.open(io.BytesIO(content), formats=[name]) as image:
             return _decode(image, name, structure, max_side, len(content))
@@ -153,7 +152,7 @@ def _read(content: bytes, max_side: int) -> _Picture:
             "The photo needs more memory than there is. Send a smaller copy."
         ) from error
     except Exception as error:  # Pillow and its codecs raise nearly everything for bad bytes
-        raise BrokenPhotoError(_BROKEN) from error
+        raise BrokenPhotoError(BROKEN) from error
 
 
 def _decode(
@@ -187,23 +186,6 @@ def _decode(
 
 
 # ---- the caps ----
-
-
-def _check_structure(structure: FileStructure, name: str) -> None:
-    if structure.is_broken:
-        raise BrokenPhotoError(_BROKEN)
-    if structure.width and structure.height:
-        _check_size(structure.width, structure.height, name, scalable=structure.scalable)
-    if structure.scans > _MAX_SCANS:
-        raise PhotoTooLargeError(
-            f"The photo is built of {structure.scans:,} passes; {_MAX_SCANS} is the most. "
-            "Save it again as an ordinary JPEG."
-        )
-    if structure.parts_exceeded:
-        raise PhotoTooLargeError(
-            "The file is built of more parts than any photo needs. "
-            "Save it again and send that copy."
-        )
 
 
 def _check_size(width: int, height: int, name: str, *, scalable: bool) -> None:
