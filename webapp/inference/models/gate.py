@@ -30,16 +30,6 @@ class ComparedPhoto:
     champion: str
     challenger: str
 
-    @property
-    def fixed(self) -> bool:
-        """Only the challenger is right."""
-        return self.challenger == self.truth != self.champion
-
-    @property
-    def broken(self) -> bool:
-        """Only the champion is right."""
-        return self.champion == self.truth != self.challenger
-
 
 @dataclass(frozen=True)
 class _LabelDifference:
@@ -115,8 +105,8 @@ def compare(champion: int, challenger: int, photos: Sequence[ComparedPhoto]) -> 
     """The verdict on two versions. Raises `ModelRefusedError` without photos."""
     if not photos:
         raise ModelRefusedError("There is no photo left to compare the two versions on.")
-    fixed = tuple(photo for photo in photos if photo.fixed)
-    broken = tuple(photo for photo in photos if photo.broken)
+    fixed = tuple(photo for photo in photos if photo.challenger == photo.truth != photo.champion)
+    broken = tuple(photo for photo in photos if photo.champion == photo.truth != photo.challenger)
     labels = tuple(_label_differences(photos))
     fallen = [label for label in labels if label.falls]
     p_value = mcnemar(len(fixed), len(broken))
