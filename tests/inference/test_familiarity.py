@@ -59,8 +59,8 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     make_space().write(tmp_path / FAMILIARITY_FILE)
     familiarity = read_familiarity(tmp_path, make_card(familiarity=familiarity_rule()))
     assert familiarity is not None
-    assert familiarity.of_one(along(0)[0]) == pytest.approx(
-        Familiarity(make_space(), 1.0, familiarity_rule()).of_one(along(0)[0])
+    assert familiarity.of(along(0)) == pytest.approx(
+        Familiarity(make_space(), 1.0, familiarity_rule()).of(along(0))
     )
 
 

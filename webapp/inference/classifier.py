@@ -47,7 +47,9 @@ class Classifier(ABC):
         """Run the network on a decoded photo: uint8 RGB of shape (height, width, 3), any size."""
         batch = fit_input(pixels, self.card.input).astype(np.float32)[np.newaxis]
         probabilities, embedding, feature_map = self._run(batch)
-        familiarity = self._familiarity.of_one(embedding) if self._familiarity else None
+        familiarity = None
+        if self._familiarity is not None:
+            familiarity = float(self._familiarity.of(embedding[np.newaxis])[0])
         probabilities = scale(probabilities, self.card.temperature)
         return NetworkOutput(probabilities, embedding, feature_map, familiarity)
 

@@ -143,10 +143,6 @@ class Familiarity:
         """The familiarity in [0, 1] for embeddings of shape (photos, features): shape (photos,)."""
         return combine(self.space.scores(embeddings, self.temperature), self.rule)
 
-    def of_one(self, embedding: _Floats) -> float:
-        """The familiarity of one photo, from its embedding of shape (features,)."""
-        return float(self.of(embedding[np.newaxis])[0])
-
 
 def read_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
     """What measures familiarity for the version in `folder`; None when its card has no rule.
