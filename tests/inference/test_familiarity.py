@@ -10,7 +10,7 @@ import pytest
 from tests.fakes import familiarity_rule, make_card
 from webapp.domain import UNCLASSIFIED, NetworkOutput
 from webapp.errors import BadCardError, ModelUnavailableError
-from webapp.inference.classifier import decide
+from webapp.inference.classifier import make_answer
 from webapp.inference.familiarity import Familiarity, Space, combine, read_familiarity
 from webapp.inference.models.card import FAMILIARITY_FILE
 
@@ -135,4 +135,4 @@ def test_an_unfamiliar_photo_is_unclassified_however_sure(
         np.zeros((1, 1, FEATURES), np.float32),
         familiarity,
     )
-    assert decide(output, make_card(familiarity=familiarity_rule())) == decision
+    assert make_answer(make_card(familiarity=familiarity_rule()), output, 1.0).decision == decision

@@ -119,12 +119,14 @@ def read_file(path: Path) -> bytes:
 def make_answer(
     card: ModelCard, output: NetworkOutput, elapsed_ms: float, top: int | None = None
 ) -> Answer:
-    """The answer that a network's output gives by a card, with `top` labels or all."""
+    """The answer that a network's output gives by a card, with `top` labels or all: the first one
+    is the decision when the model is sure enough, else `UNCLASSIFIED`."""
     ranked = rank_labels(output.probabilities, card, top)
+    sure = is_sure(np.float32(ranked[0].probability), output.familiarity, card)
     return Answer(
         model=card.name,
         version=card.version,
-        decision=decide(output, card),
+        decision=ranked[0].label if sure else UNCLASSIFIED,
         confidence=ranked[0].probability,
         margin=ranked[0].probability - ranked[1].probability,
         ranked=ranked,
@@ -155,14 +157,6 @@ def rank_labels(
         RankedLabel(rank, labels[index][0], labels[index][1][0], float(sums[index]))
         for rank, index in enumerate(order, start=1)
     )
-
-
-def decide(output: NetworkOutput, card: ModelCard) -> str:
-    """The most probable label when the model is sure enough, else `UNCLASSIFIED`."""
-    sums = sum_merged(output.probabilities, card)
-    best = int(np.argmax(sums))
-    sure = is_sure(sums[best], output.familiarity, card)
-    return list(card.outputs)[best] if sure else UNCLASSIFIED
 
 
 def is_sure(best: np.float32, familiarity: float | None, card: ModelCard) -> bool:

@@ -15,7 +15,7 @@ from webapp.domain import LONG, UNCLASSIFIED, NetworkOutput, Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_registry, get_tools
 from webapp.gallery_filter import GalleryFilter
-from webapp.inference.classifier import decide, rank_labels
+from webapp.inference.classifier import make_answer, rank_labels
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.label_set import (
     apply_edits,
@@ -128,10 +128,9 @@ def test_a_merged_label_is_added_up_and_ranked_as_the_other() -> None:
 
 def test_two_merged_labels_are_sure_together() -> None:
     answer = NetworkOutput(answer_of(haas=0.3, bwt=0.3), NOTHING, NOTHING)
-    assert (
-        decide(answer, CARD) == UNCLASSIFIED
-        and decide(answer, apply_edits(CARD, {"haas": {"merged": "bwt"}})) == "bwt"
-    )
+    merged = apply_edits(CARD, {"haas": {"merged": "bwt"}})
+    assert make_answer(CARD, answer, 1.0).decision == UNCLASSIFIED
+    assert make_answer(merged, answer, 1.0).decision == "bwt"
 
 
 def test_a_chain_reads_as_its_end() -> None:
