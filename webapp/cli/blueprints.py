@@ -1,11 +1,15 @@
-"""The groups of `flask` commands."""
+"""The groups of `flask` commands, found by the modules whose commands they hold."""
 
-from webapp.cli import jobs, operations, stats, webhooks
+from webapp.cli import exports, jobs, operations, stats, webhooks
 from webapp.cli.accounts import keys, users
-from webapp.cli.models import group as models
-from webapp.cli.photos import demo
-from webapp.cli.photos import group as photos
+from webapp.cli.labels import label_import, label_sets
+from webapp.cli.models import group, model_import, versions
+from webapp.cli.photos import classify, demo, retention
+from webapp.cli.training import dataset, evaluate, search, train
 
-BLUEPRINTS = tuple(
-    module.bp for module in (photos, demo, models, users, keys, stats, jobs, webhooks, operations)
+_MODULES = (
+    *(classify, demo, exports, label_import, retention),
+    *(group, label_sets, model_import, versions, dataset, evaluate, search, train),
+    *(users, keys, stats, jobs, webhooks, operations),
 )
+BLUEPRINTS = tuple(dict.fromkeys(module.bp for module in _MODULES))

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from flask.cli import with_appcontext
 
 from webapp.cli.history import needs_history
+from webapp.cli.photos.group import bp
 from webapp.cli.progress import watch
-from webapp.errors import MarqueError
 from webapp.extensions import get_config, get_tools
 from webapp.gallery_filter import parse_filter
 from webapp.services.exports import to_disk
@@ -20,7 +19,7 @@ from webapp.services.exports.order import ExportOrder, size_of
 from webapp.services.jobs.job_type import Json
 
 
-@click.command("export")
+@bp.cli.command("export")
 @click.option(
     "--format", required=True, type=click.Choice(list(FORMATS)), help="How it is written."
 )
@@ -56,9 +55,8 @@ from webapp.services.jobs.job_type import Json
     help="Where this Marque is, for addresses in the export.  [default: host and port]",
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
-@with_appcontext
 @needs_history
-def export_command(
+def _export_command(
     format: str,
     out: Path,
     where: tuple[str, ...],
@@ -84,8 +82,6 @@ def export_command(
             base_url=home,
         )
         manifest = _write(order, out, quiet)
-    except MarqueError as error:
-        raise click.ClickException(str(error)) from error
     except BrokenPipeError:
         raise
     except OSError as error:

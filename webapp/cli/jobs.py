@@ -1,61 +1,25 @@
-"""`flask jobs`, `flask worker` and `flask serve`: background jobs in the terminal."""
+"""`flask jobs`: background jobs in the terminal."""
 
 import json
-import os
 import sys
 
 import click
-from flask import Blueprint
 
-from webapp.cli.history import needs_history
-from webapp.config import ROOT
+from webapp.cli.history import command_group, needs_history
 from webapp.domain import JOB_STATES, Who
 from webapp.services.jobs import queue
 from webapp.services.jobs.queue import EVERYBODY, JobView
 
-bp = Blueprint("cli_jobs", __name__, cli_group=None)
+bp = command_group("jobs", "Background jobs.")
 _TERMINAL = Who("the terminal")
 
 
-@bp.cli.command("worker")
-@click.option(
-    "--threads",
-    "--hands",
-    type=click.IntRange(1, 64),
-    help="How many parts of jobs at once; one for each core when not given.",
-)
-def worker(threads: int | None) -> None:
-    """Do background jobs until Ctrl-C. `flask serve` starts one; any number may run."""
-    _become("webapp.worker", *([f"--threads={threads}"] if threads else []))
-
-
-@bp.cli.command("serve")
-def serve() -> None:
-    """Serve the site and do its background jobs, until Ctrl-C.
-
-    Starts gunicorn, and one worker that is started again when it dies.
-    """
-    _become("webapp.serve")
-
-
-def _become(module: str, *arguments: str) -> None:
-    """Go on as another module, which has no use for the whole app that is in memory here."""
-    sys.stdout.flush()
-    os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
-
-
-@bp.cli.group("jobs")
-def group() -> None:
-    """Background jobs."""
-
-
-@group.command("list")
+@bp.cli.command("list")
 @click.option("--state", type=click.Choice(JOB_STATES), help="Only jobs in this state.")
 @click.option("--kind", "job_type", default="", help="Only jobs of this type.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON list on standard output.")
 @needs_history
-def list_command(state: str | None, job_type: str, as_json: bool) -> None:
+def _list_command(state: str | None, job_type: str, as_json: bool) -> None:
     """The newest fifty jobs."""
     views = queue.list_jobs(EVERYBODY, state=state or "", job_type=job_type).items
     if as_json:
@@ -70,11 +34,11 @@ def list_command(state: str | None, job_type: str, as_json: bool) -> None:
         click.echo("No jobs.")
 
 
-@group.command("show")
+@bp.cli.command("show")
 @click.argument("job_id")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 @needs_history
-def show(job_id: str, as_json: bool) -> None:
+def _show(job_id: str, as_json: bool) -> None:
     """One job: how it stands, what came of it, the end of its log. Exit code 1 when it failed."""
     view = queue.get_job(job_id, EVERYBODY)
     job = view.job
@@ -87,19 +51,19 @@ def show(job_id: str, as_json: bool) -> None:
     sys.exit(1 if view.state == "failed" else 0)
 
 
-@group.command("cancel")
+@bp.cli.command("cancel")
 @click.argument("job_id")
 @needs_history
-def cancel(job_id: str) -> None:
+def _cancel(job_id: str) -> None:
     """Cancel a job. What it did stays."""
     view = queue.cancel_job(job_id, EVERYBODY, _TERMINAL)
     click.echo("Cancelled." if view.over else "It stops within a few seconds.")
 
 
-@group.command("retry")
+@bp.cli.command("retry")
 @click.argument("job_id")
 @needs_history
-def retry(job_id: str) -> None:
+def _retry(job_id: str) -> None:
     """Let a job that failed go on where it stopped."""
     queue.retry_job(job_id, EVERYBODY, _TERMINAL)
     click.echo("It goes on as soon as a worker is free.")

@@ -1,15 +1,16 @@
-"""`flask prepare` and `flask doctor`: get ready to serve, and say what is wrong."""
+"""`flask prepare|serve|worker|doctor`: get ready, serve, do jobs, and say what is wrong."""
 
+import os
 import shutil
 import sqlite3
 import sys
 from importlib.metadata import version as installed
 
 import click
-from flask import Blueprint
 from sqlalchemy.exc import DBAPIError
 
-from webapp.cli.history import migrate
+from webapp.cli.history import command_group, migrate
+from webapp.config import ROOT
 from webapp.errors import (
     DamagedHistoryError,
     MarqueError,
@@ -41,11 +42,11 @@ from webapp.services.stats.counters import check_counters
 from webapp.services.stats.training_membership import read_lists
 from webapp.services.webhooks import webhooks
 
-bp = Blueprint("operate", __name__, cli_group=None)
+bp = command_group("operations", top=True)
 
 
 @bp.cli.command("prepare")
-def prepare() -> None:
+def _prepare() -> None:
     """Bring the database up to date, create the first admin, purge what was deleted a week ago.
 
     `make run` calls this before each start.
@@ -66,8 +67,36 @@ def prepare() -> None:
         click.echo(f"      name      {user.name}\n      password  {password}\n")
 
 
+@bp.cli.command("worker")
+@click.option(
+    "--threads",
+    "--hands",
+    type=click.IntRange(1, 64),
+    help="How many parts of jobs at once; one for each core when not given.",
+)
+def _worker(threads: int | None) -> None:
+    """Do background jobs until Ctrl-C. `flask serve` starts one; any number may run."""
+    _become("webapp.worker", *([f"--threads={threads}"] if threads else []))
+
+
+@bp.cli.command("serve")
+def _serve() -> None:
+    """Serve the site and do its background jobs, until Ctrl-C.
+
+    Starts gunicorn, and one worker that is started again when it dies.
+    """
+    _become("webapp.serve")
+
+
+def _become(module: str, *arguments: str) -> None:
+    """Go on as another module, which has no use for the whole app that is in memory here."""
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
+
+
 @bp.cli.command("doctor")
-def doctor() -> None:
+def _doctor() -> None:
     """Check settings, disk, database and models on this machine. Exit code 1 when one is wrong."""
     wrong = False
     for name, check in _CHECKS.items():

@@ -1,17 +1,16 @@
 """`flask stats`: compare the counters of the statistics with a full count, and mend them."""
 
 import click
-from flask import Blueprint
 
-from webapp.cli.history import needs_history
+from webapp.cli.history import command_group, needs_history
 from webapp.services.stats import counters
 
-bp = Blueprint("stats_cli", __name__, cli_group="stats")
+bp = command_group("stats")
 
 
 @bp.cli.command("recount")
 @needs_history
-def recount_command() -> None:
+def _recount_command() -> None:
     """Compare the counters of the statistics with a full count; where they differ, count again."""
     right, text = counters.check_counters()
     click.echo(text)

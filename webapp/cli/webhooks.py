@@ -3,22 +3,20 @@
 import time
 
 import click
-from flask import Blueprint
 
-from webapp.cli.history import TERMINAL, needs_history
+from webapp.cli.history import TERMINAL, command_group, needs_history
 from webapp.domain import DELIVERED, GIVEN_UP, WAITING
 from webapp.extensions import get_config
 from webapp.services.jobs import queue
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.webhooks import webhooks
 
-bp = Blueprint("cli_webhooks", __name__, cli_group="webhooks")
-bp.cli.help = "Addresses that get a signed message when something happens."
+bp = command_group("webhooks", "Addresses that get a signed message when something happens.")
 
 
 @bp.cli.command("list")
 @needs_history
-def list_command() -> None:
+def _list_command() -> None:
     """Every webhook: number, state, what waits, arrived and was given up, events, address."""
     for view in webhooks.every_webhook():
         hook, state = view.hook, "on" if view.hook.active else "off"
@@ -39,7 +37,7 @@ def list_command() -> None:
     "--below", default="", metavar="PERCENT", help="Also tell of answers less sure than this."
 )
 @needs_history
-def add(url: str, events: tuple[str, ...], below: str) -> None:
+def _add(url: str, events: tuple[str, ...], below: str) -> None:
     """Tell URL what happens here, and print the secret once."""
     private = get_config().webhooks == "any"
     wanted = events or list(webhooks.EVENTS)
@@ -53,7 +51,7 @@ def add(url: str, events: tuple[str, ...], below: str) -> None:
 @bp.cli.command("remove")
 @click.argument("number", type=int)
 @needs_history
-def remove(number: int) -> None:
+def _remove(number: int) -> None:
     """Remove webhook NUMBER, with what waits for it."""
     hook = webhooks.remove(number)
     click.echo(f"Removed the webhook to {hook.host}.")
@@ -70,7 +68,7 @@ def remove(number: int) -> None:
     help="How long for its answer.",
 )
 @needs_history
-def test(number: int, wait: int) -> None:
+def _test(number: int, wait: int) -> None:
     """Let webhook NUMBER be told of a test, and say what came back. A worker has to run."""
     delivery_id = webhooks.send_test(number)
     end = time.monotonic() + wait

@@ -3,13 +3,11 @@
 from datetime import datetime
 
 import click
-from flask import Blueprint
 
-from webapp.cli.history import needs_history
+from webapp.cli.history import command_group, needs_history
 from webapp.services.accounts import api_keys
 
-bp = Blueprint("cli_keys", __name__, cli_group="keys")
-bp.cli.help = "Keys for the JSON API."
+bp = command_group("keys", "Keys for the JSON API.")
 
 
 @bp.cli.command("create")
@@ -28,7 +26,7 @@ bp.cli.help = "Keys for the JSON API."
     help="The last day, like 2027-01-31 (UTC), or a time like 90d, 12w, 2y.",
 )
 @needs_history
-def create(name: str, scope: str, expires: str) -> None:
+def _create(name: str, scope: str, expires: str) -> None:
     """Make a key for NAME (who or what uses it) and print it once.
 
     Without --expires it never expires.
@@ -41,7 +39,7 @@ def create(name: str, scope: str, expires: str) -> None:
 
 @bp.cli.command("list")
 @needs_history
-def list_command() -> None:
+def _list_command() -> None:
     """Every key by its first characters, newest first: scope, name, since when, last used,
     state."""
     for key in api_keys.all_keys():
@@ -55,7 +53,7 @@ def list_command() -> None:
 @bp.cli.command("revoke")
 @click.argument("prefix")
 @needs_history
-def revoke(prefix: str) -> None:
+def _revoke(prefix: str) -> None:
     """End the key that begins with PREFIX, at once."""
     key = api_keys.revoke_key_by_prefix(prefix)
     click.echo(f"Revoked the key of {key.name}.")

@@ -1,13 +1,11 @@
 """`flask users`: people who can log in."""
 
 import click
-from flask import Blueprint
 
-from webapp.cli.history import needs_history
+from webapp.cli.history import command_group, needs_history
 from webapp.services.accounts import users
 
-bp = Blueprint("cli_users", __name__, cli_group="users")
-bp.cli.help = "People who can log in."
+bp = command_group("users", "People who can log in.")
 
 
 @bp.cli.command("create")
@@ -23,7 +21,7 @@ bp.cli.help = "People who can log in."
     "--password-prompt", is_flag=True, help="Ask for the password instead of making one up."
 )
 @needs_history
-def create(name: str, role: str, password_prompt: bool) -> None:
+def _create(name: str, role: str, password_prompt: bool) -> None:
     """Add a person called NAME and print their first password once."""
     given = _ask_for_password() if password_prompt else ""
     user, password = users.create_user(name, role=role, password=given)
@@ -36,7 +34,7 @@ def create(name: str, role: str, password_prompt: bool) -> None:
 @click.argument("name")
 @click.option("--prompt", is_flag=True, help="Ask for the password instead of making one up.")
 @needs_history
-def password_command(name: str, prompt: bool) -> None:
+def _password_command(name: str, prompt: bool) -> None:
     """Give NAME a new password and end all their sessions."""
     fresh = _ask_for_password() if prompt else users.make_password()
     users.set_password(name, fresh, first_password=not prompt)
@@ -47,7 +45,7 @@ def password_command(name: str, prompt: bool) -> None:
 
 @bp.cli.command("list")
 @needs_history
-def list_command() -> None:
+def _list_command() -> None:
     """Everybody with their role."""
     for user in users.all_users():
         click.echo(f"{user.name}\t{user.role}\tsince {user.created_at:%Y-%m-%d}")

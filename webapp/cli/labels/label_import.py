@@ -5,9 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-from flask.cli import with_appcontext
 
 from webapp.cli.history import TERMINAL, needs_history
+from webapp.cli.photos.group import bp
 from webapp.cli.photos.paths import find_photos
 from webapp.cli.photos.store import store_photos
 from webapp.cli.progress import watch
@@ -20,7 +20,7 @@ from webapp.services.labels.label_import import UNKNOWN, Plan, apply_import, pla
 _FOLDERS = "folders"
 
 
-@click.command("import")
+@bp.cli.command("import")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--labels",
@@ -46,9 +46,8 @@ _FOLDERS = "folders"
     help="Only say what would happen, or do it.",
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
-@with_appcontext
 @needs_history
-def import_command(
+def _import_command(
     source: Path, labels: str, add: bool, by_name: bool, replace: bool, dry_run: bool, quiet: bool
 ) -> None:
     """Give photos the labels of SOURCE: a .csv, .tsv or .jsonl file, a .json file of Label Studio
@@ -86,8 +85,6 @@ def import_command(
             click.echo(f"{done.changed:,} photos labelled.{batch}")
         elif plan.changes or coming:
             click.echo("Nothing was changed. Do it with --apply.")
-    except MarqueError as error:
-        raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{error.filename} cannot be read: {error.strerror}.") from error
     sys.exit(1 if plan.troubles.total() or refused else 0)

@@ -3,17 +3,16 @@
 from typing import BinaryIO
 
 import click
-from flask.cli import with_appcontext
 
 from webapp.cli.history import TERMINAL, needs_history
-from webapp.errors import MarqueError
+from webapp.cli.models.group import bp
 from webapp.extensions import get_registry
 from webapp.inference.models.label_set import CurrentLabel, all_labels
 from webapp.services.labels import label_set_files
 from webapp.services.labels.remap import Editor, remap_all
 
 
-@click.command("labels")
+@bp.cli.command("labels")
 @click.argument("name")
 @click.option(
     "--format",
@@ -29,18 +28,14 @@ from webapp.services.labels.remap import Editor, remap_all
     help="Take in a label set: what it changes, or with --apply the change.",
 )
 @click.option("--apply", is_flag=True, help="With --import: change the labels.")
-@with_appcontext
 @needs_history
-def labels_command(name: str, shape: str, source: BinaryIO | None, apply: bool) -> None:
+def _labels_command(name: str, shape: str, source: BinaryIO | None, apply: bool) -> None:
     """The labels of NAME as people see them: key, name, parent, aliases, and whether it is retired,
     merged or split from another."""
-    try:
-        if source is not None:
-            _import_file(name, source.read(label_set_files.LARGEST + 1), apply=apply)
-            return
-        card = get_registry().card(name)
-    except MarqueError as error:
-        raise click.ClickException(str(error)) from error
+    if source is not None:
+        _import_file(name, source.read(label_set_files.LARGEST + 1), apply=apply)
+        return
+    card = get_registry().card(name)
     if shape != "text":
         click.echo(
             label_set_files.to_json(card) if shape == "json" else label_set_files.to_table(card),
@@ -53,16 +48,12 @@ def labels_command(name: str, shape: str, source: BinaryIO | None, apply: bool) 
         click.echo("\t".join(cells).rstrip())
 
 
-@click.command("reread")
+@bp.cli.command("reread")
 @click.argument("name")
-@with_appcontext
 @needs_history
-def reread_command(name: str) -> None:
+def _reread_command(name: str) -> None:
     """Bring the photos and answers of NAME up to date after labels were merged or split."""
-    try:
-        get_registry().published_card(name)
-    except MarqueError as error:
-        raise click.ClickException(str(error)) from error
+    get_registry().published_card(name)
     remap_all(get_registry(), name, _show_progress)
     click.echo(f"Every photo and answer of {name} reads as its labels are now.")
 

@@ -1,37 +1,19 @@
-"""`flask model`: the list of models, a card, and the other commands of models."""
+"""`flask model`: the list of models, and a card."""
 
 import json
 from dataclasses import asdict
 from typing import Any
 
 import click
-from flask import Blueprint
 
-from webapp.cli.history import terminal_errors
-from webapp.cli.labels.label_sets import labels_command, reread_command
-from webapp.cli.models import versions
+from webapp.cli.history import command_group
 from webapp.cli.models.card_text import describe
-from webapp.cli.models.model_import import import_command
-from webapp.cli.training.dataset import dataset_command
-from webapp.cli.training.evaluate import evaluate_command
-from webapp.cli.training.search import search_command
-from webapp.cli.training.train import train_command
 from webapp.errors import MarqueError
 from webapp.extensions import get_registry
 
-bp = Blueprint("cli_model", __name__, cli_group="model")
-bp.cli.help = "Train and import models, look at their cards, choose which version serves."
-for command in (
-    dataset_command,
-    evaluate_command,
-    labels_command,
-    reread_command,
-    import_command,
-    search_command,
-    train_command,
-    *versions.COMMANDS,
-):
-    bp.cli.add_command(command)
+bp = command_group(
+    "model", "Train and import models, look at their cards, choose which version serves."
+)
 
 
 @bp.cli.command("list")
@@ -59,12 +41,11 @@ def _list_command(as_json: bool) -> None:
 def _show_command(name: str, version: int | None, as_json: bool) -> None:
     """The card of NAME in words."""
     registry = get_registry()
-    with terminal_errors():
-        if as_json:
-            card = registry.published_card(name, version)
-            click.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False))
-        else:
-            click.echo("\n".join(describe(registry.card(name, version))))
+    if as_json:
+        card = registry.published_card(name, version)
+        click.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(describe(registry.card(name, version))))
 
 
 def _row(name: str, version: int) -> dict[str, Any]:

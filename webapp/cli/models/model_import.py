@@ -6,10 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from flask.cli import with_appcontext
 
-from webapp.cli.history import TERMINAL, needs_history
-from webapp.cli.training.options import options_as
+from webapp.cli.history import TERMINAL, needs_history, options_as
+from webapp.cli.models.group import bp
 from webapp.extensions import get_config, get_registry
 from webapp.inference.model_import.model_import import PREPROCESSING, Request, import_model
 from webapp.inference.models.card import RESIZE_RULES
@@ -32,7 +31,7 @@ class _Size(click.ParamType):
         return int(size[1]), int(size[2])
 
 
-@click.command("import")
+@bp.cli.command("import")
 @click.argument("source", metavar="FILE", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--labels",
@@ -74,9 +73,8 @@ class _Size(click.ParamType):
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
 @options_as(Request)
-@with_appcontext
 @needs_history
-def import_command(request: Request, live: bool, as_json: bool) -> None:
+def _import_command(request: Request, live: bool, as_json: bool) -> None:
     """Make a version of FILE: a network (.keras, .h5, .hdf5), a folder or zip with one, an export.
 
     A folder or zip holds the network and its labels. It is checked, loaded and compiled in a

@@ -1,15 +1,14 @@
 """`flask model compare|promote|rollback|history|export`: which version serves, and why."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
-from webapp.cli.history import TERMINAL, needs_history, terminal_errors
+from webapp.cli.history import TERMINAL, needs_history, options_as
+from webapp.cli.models.group import bp
 from webapp.cli.training.options import (
     FOLDER,
     DataOptions,
@@ -30,24 +29,6 @@ from webapp.services.photos.classify import Pipeline
 
 _LISTED = 20  # fixed or broken photos that are listed
 
-_data_option = click.option(
-    "--data",
-    "data",
-    multiple=True,
-    type=FOLDER,
-    help="A folder of photos, with one folder per label or in another layout. May be repeated.",
-)
-_history_option = click.option(
-    "--history",
-    "here",
-    is_flag=True,
-    help="Compare on the photos of the history that have a ground truth.",
-)
-_any_photo_option = click.option(
-    "--any-photo",
-    is_flag=True,
-    help="Compare on all these photos, even if a version was trained on them or nobody knows.",
-)
 _why_option = click.option(
     "--why", default="", metavar="TEXT", help="The reason, kept in the history."
 )
@@ -61,22 +42,39 @@ class _Photos(DataOptions):
     any_photo: bool
 
 
-@click.command("compare")
+def _photo_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that name photos to compare on, given to the command as `_Photos`."""
+    data = click.option(
+        "--data",
+        multiple=True,
+        type=FOLDER,
+        help="A folder of photos, with one folder per label or in another layout. May be repeated.",
+    )
+    history = click.option(
+        "--history",
+        "here",
+        is_flag=True,
+        help="Compare on the photos of the history that have a ground truth.",
+    )
+    any_photo = click.option(
+        "--any-photo",
+        is_flag=True,
+        help="Compare on all these photos, even if a version was trained on them or nobody knows.",
+    )
+    return data(layout_options(history(any_photo(options_as(_Photos)(command)))))
+
+
+@bp.cli.command("compare")
 @click.argument("name")
 @click.argument("champion", type=int)
 @click.argument("challenger", type=int)
-@_data_option
-@layout_options
-@_history_option
-@_any_photo_option
+@_photo_options
 @click.option("--json", "as_json", is_flag=True, help="The whole comparison as JSON.")
-@with_appcontext
 @needs_history
-def compare_command(
-    name: str, champion: int, challenger: int, as_json: bool, **options: Any
+def _compare_command(
+    photos: _Photos, name: str, champion: int, challenger: int, as_json: bool
 ) -> None:
     """Compare versions CHAMPION and CHALLENGER of NAME on photos that neither was trained on."""
-    photos = _Photos(**options)
     if not photos.data and not photos.here:
         raise click.UsageError("Name photos to compare on: --data FOLDER, or --history.")
     versions = load_version(name, champion), load_version(name, challenger)
@@ -87,27 +85,22 @@ def compare_command(
         click.echo("\n".join(_describe(comparison)))
 
 
-@click.command("promote")
+@bp.cli.command("promote")
 @click.argument("name")
 @click.argument("version", type=int)
-@_data_option
-@layout_options
-@_history_option
-@_any_photo_option
+@_photo_options
 @click.option(
     "--force",
     is_flag=True,
     help="Let it take over though it is no better, or was not compared. Needs --why.",
 )
 @_why_option
-@with_appcontext
 @needs_history
-def promote_command(name: str, version: int, force: bool, why: str, **options: Any) -> None:
+def _promote_command(photos: _Photos, name: str, version: int, force: bool, why: str) -> None:
     """Let VERSION of NAME serve, if it is better than the live one.
 
     Compared on photos that neither was trained on (--data or --history).
     """
-    photos = _Photos(**options)
     if force and not why.strip():
         raise click.UsageError("--force needs a reason: --why TEXT.")
     challenger = load_version(name, version)
@@ -127,23 +120,21 @@ def promote_command(name: str, version: int, force: bool, why: str, **options: A
     click.echo(f"{name} {version} is live{instead}. Back again: flask model rollback {name}")
 
 
-@click.command("rollback")
+@bp.cli.command("rollback")
 @click.argument("name")
 @_why_option
-@with_appcontext
 @needs_history
-def rollback_command(name: str, why: str) -> None:
+def _rollback_command(name: str, why: str) -> None:
     """Let the version of NAME serve again that was live before the present one."""
     row = promotion.rollback(get_registry(), name, load_version, Decision(TERMINAL, why))
     click.echo(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
 
 
-@click.command("history")
+@bp.cli.command("history")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="One JSON list, with the comparisons.")
-@with_appcontext
 @needs_history
-def history_command(name: str, as_json: bool) -> None:
+def _history_command(name: str, as_json: bool) -> None:
     """Which version of NAME was live when, who decided it and why; newest first."""
     rows = promotion.history(name)
     if as_json:
@@ -171,23 +162,18 @@ def history_command(name: str, as_json: bool) -> None:
         click.echo("\t".join(columns))
 
 
-@click.command("export")
+@bp.cli.command("export")
 @click.argument("name_and_version", metavar="NAME[@VERSION]")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@with_appcontext
-def export_command(name_and_version: str, file: Path) -> None:
+def _export_command(name_and_version: str, file: Path) -> None:
     """Write a version (without @VERSION the live one) with its card into the zip FILE.
 
     `flask model import FILE` imports it elsewhere.
     """
     name, number = name_and_number(name_and_version)
-    with terminal_errors():
-        card = get_registry().card(name, number)
-        bundle.pack(get_registry(), name, card.version, file)
+    card = get_registry().card(name, number)
+    bundle.pack(get_registry(), name, card.version, file)
     click.echo(f"{name} {card.version} is in {file}, {file.stat().st_size / 2**20:.1f} MiB.")
-
-
-COMMANDS = (compare_command, promote_command, rollback_command, history_command, export_command)
 
 
 def name_and_number(text: str) -> tuple[str, int | None]:

@@ -3,16 +3,16 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 import click
-from flask.cli import with_appcontext
 
-from webapp.cli.history import make_history
+from webapp.cli.history import make_history, options_as
+from webapp.cli.photos.group import bp
 from webapp.cli.photos.output_formats import (
     FORMATS,
     RESUMABLE,
@@ -29,10 +29,10 @@ from webapp.cli.progress import pace, watch
 from webapp.domain import ALL_MODELS, PHOTO_ENDINGS, RankedLabel
 from webapp.errors import MarqueError
 from webapp.extensions import get_card, get_extensions, get_pipeline, get_registry
-from webapp.inference.classifier import make_answer
+from webapp.inference.classifier import ClassifiedPhoto, make_answer
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import has_merges
-from webapp.inference.process_pool import Result, Task
+from webapp.inference.process_pool import Task
 from webapp.services.photos import gallery as history
 from webapp.services.photos import wording
 from webapp.services.photos.classify import Pipeline, StoredPhoto
@@ -44,28 +44,30 @@ _INTERRUPTED = 130  # the exit code of a command that was stopped with Ctrl-C, a
 
 @dataclass(frozen=True)
 class _Options:
-    """What was asked for, besides photos and output."""
+    """What was asked for, besides photos. Once the output is chosen, `format` is "" for sentences
+    and `out` is "" for stdout."""
 
-    model: str
+    format: str | None
+    out: str
+    json_file: str
+    csv_file: str
+    resume: bool
+    all_labels: bool
     store: bool
     truth: str
-    all_labels: bool
+    model: str
     processes: int | None
     url: str
     key: str
-
-
-@dataclass(frozen=True)
-class _Destination:
-    """The format ("" for sentences), the file ("" for stdout), and whether to go on in it."""
-
-    format: str
-    file: str
-    resume: bool
     quiet: bool
 
+    @property
+    def top(self) -> int | None:
+        """How many labels a row has; None for all."""
+        return None if self.all_labels else _TOP
 
-@click.command("classify")
+
+@bp.cli.command("classify")
 @click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.option("--format", type=click.Choice(FORMATS), help="Without it a sentence for each photo.")
 @click.option("--out", default="", metavar="FILE", help="Where to write.  [default: stdout]")
@@ -88,19 +90,17 @@ class _Destination:
     "--key", default="", envvar="MARQUE_KEY", metavar="KEY", help="With --url: an API key."
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
-@with_appcontext
-def classify_command(paths: tuple[str, ...], resume: bool, quiet: bool, **given: Any) -> None:
+@options_as(_Options)
+def _classify_command(options: _Options, paths: tuple[str, ...]) -> None:
     """Classify every photo in PATHS: files, folders (with all below them) or patterns like '*.jpg'.
 
     Results are written photo by photo, in the order of the photos. Files that cannot be read are
     named at the end, and the exit code is 1.
     """
-    files = [given.pop(name) for name in ("out", "json_file", "csv_file")]
-    output = _Destination(*_choose_output(given.pop("format"), *files), resume, quiet)
-    options = _Options(**given)
+    options = _choose_output(options)
     if options.truth and not options.store:
         raise click.UsageError("--truth needs --store.")
-    if resume and (output.format not in RESUMABLE or not output.file):
+    if options.resume and (options.format not in RESUMABLE or not options.out):
         raise click.UsageError(
             f"--resume goes on in a file of --format {' or '.join(RESUMABLE)}: name it with --out."
         )
@@ -109,22 +109,22 @@ def classify_command(paths: tuple[str, ...], resume: bool, quiet: bool, **given:
         endings = ", ".join(sorted(PHOTO_ENDINGS))
         raise click.ClickException(f"No photo in these paths. Folders are searched for {endings}.")
     try:
-        sys.exit(_run(photos, options, output))
-    except MarqueError as error:
-        raise click.ClickException(str(error)) from error
+        sys.exit(_run(photos, options))
     except BrokenPipeError:
         raise
     except OSError as error:
-        place = error.filename or output.file or "stdout"
+        place = error.filename or options.out or "stdout"
         raise click.ClickException(f"{place} cannot be written: {error.strerror}.") from error
 
 
-def _choose_output(format: str | None, out: str, json_file: str, csv_file: str) -> tuple[str, str]:
-    """The format ("" for sentences) and the file ("" for stdout)."""
-    asked = [(kind, file) for kind, file in (("json", json_file), ("csv", csv_file)) if file]
-    if format or out:
+def _choose_output(options: _Options) -> _Options:
+    """The options with the format and the file that they mean."""
+    short = {"json": options.json_file, "csv": options.csv_file}
+    asked = [(kind, file) for kind, file in short.items() if file]
+    if options.format or options.out:
         by_ending = {f".{known}": known for known in FORMATS}
-        asked.append((format or by_ending.get(Path(out).suffix, ""), out))
+        kind = options.format or by_ending.get(Path(options.out).suffix, "")
+        asked.append((kind, options.out))
     if len(asked) > 1:
         raise click.UsageError(
             "One format and one file at a time: --json and --csv are short for --format with --out."
@@ -132,26 +132,26 @@ def _choose_output(format: str | None, out: str, json_file: str, csv_file: str) 
     format, file = asked[0] if asked else ("", "")
     if file not in ("", "-") and not format:
         raise click.UsageError(f"--out {file} does not say how: add --format {'|'.join(FORMATS)}.")
-    return format, "" if file == "-" else file
+    return replace(options, format=format, out="" if file == "-" else file)
 
 
-def _run(photos: list[Path], options: _Options, output: _Destination) -> int:
+def _run(photos: list[Path], options: _Options) -> int:
     """Classify what is not done, and return the exit code."""
-    done = Done()
-    if output.resume:
-        done = read_done(Path(output.file), output.format, several=options.model == ALL_MODELS)
+    format, out, done = options.format or "", options.out, Done()
+    if options.resume:
+        done = read_done(Path(out), format, several=options.model == ALL_MODELS)
     left = [path for path in photos if path_text(path) not in done.paths] if done.paths else photos
     if done.paths:
         ready = len(photos) - len(left)
-        click.echo(f"{ready:,} of {len(photos):,} are in {output.file} already.", err=True)
+        click.echo(f"{ready:,} of {len(photos):,} are in {out} already.", err=True)
     summary = _Summary(time.monotonic())
-    lines_are_seen = not output.file and sys.stdout.isatty()  # they show how far it is
+    lines_are_seen = not out and sys.stdout.isatty()  # they show how far it is
     with ExitStack() as stack:
         rows = _rows(left, options, stack)  # first: nothing is written when nobody can classify
-        stream = stack.enter_context(_open(output.file, done))
-        format = make_format(output.format, left, _sentence)
-        write = stack.enter_context(open_writer(stream, format, resumed=done.end > 0))
-        quiet = output.quiet or not left or lines_are_seen
+        stream = stack.enter_context(_open(out, done))
+        writer = open_writer(stream, make_format(format, left, _sentence), resumed=done.end > 0)
+        write = stack.enter_context(writer)
+        quiet = options.quiet or not left or lines_are_seen
         try:
             for row in watch(rows, len(left), "Classifying", quiet=quiet):
                 write(row)
@@ -159,15 +159,15 @@ def _run(photos: list[Path], options: _Options, output: _Destination) -> int:
         except (KeyboardInterrupt, MarqueError) as error:
             summary.echo()
             advice = "What was classified until now was written."
-            if output.file and output.format in RESUMABLE:
-                advice = f"{output.file} has what is done; the same command with --resume goes on."
+            if out and format in RESUMABLE:
+                advice = f"{out} has what is done; the same command with --resume goes on."
             click.echo(f"Stopped. {advice}", err=True)
             if isinstance(error, MarqueError):
                 raise
             return _INTERRUPTED
     summary.echo()
     if done.failed:
-        click.echo(f"{done.failed:,} of those that were in {output.file} had failed.", err=True)
+        click.echo(f"{done.failed:,} of those that were in {out} had failed.", err=True)
     return 1 if summary.failed or done.failed else 0
 
 
@@ -217,69 +217,59 @@ def _rows(paths: list[Path], options: _Options, stack: ExitStack) -> Iterator[Ro
         fields = {"model": options.model, "ground_truth": options.truth}
         server = stack.enter_context(Server(options.url, options.key, options.store, fields))
         answers = server.send_all(paths, read_photo, at_once=options.processes or _SENT_AT_ONCE)
-        return (_sent_row(path, answer, options) for path, answer in answers)
+        return (_row(*pair, lambda answer: _sent(answer, options)) for pair in answers)
     if options.store:
         make_history()
     pipeline = get_pipeline(options.model)
     if options.store:
-        stored = store_photos(paths, pipeline, options.truth, options.processes)
-        stack.callback(stored.close)
-        return (_stored_row(*each, pipeline, options) for each in stored)
+        photos = store_photos(paths, pipeline, options.truth, options.processes)
+        stack.callback(photos.close)
+        return (_row(*pair, lambda photo: _stored(photo, pipeline, options)) for pair in photos)
     pool = get_extensions().pool(pipeline.classifiers, options.processes, len(paths))
     stack.enter_context(closing(pool))
     cards = [get_card(model.card.name) or model.card for model in pipeline.classifiers]
     changed = {card.name: card for card in cards if has_merges(card)}
-    results = pool.classify(paths, Task(top=None if options.all_labels else _TOP))
-    return (_plain_row(*each, changed, options) for each in results)
+    results = pool.classify(paths, Task(top=options.top))
+    return (_row(*pair, lambda result: _classified(result, changed, options)) for pair in results)
 
 
-def _sent_row(path: Path, answer: Row | MarqueError, options: _Options) -> Row:
+def _row(path: Path, result: Any, columns: Callable[[Any], Row]) -> Row:
+    """A photo's row: the columns of its result, or the error that it is."""
+    failed = isinstance(result, MarqueError)
+    return {"path": path_text(path)} | ({"error": str(result)} if failed else columns(result))
+
+
+def _sent(answer: Row, options: _Options) -> Row:
     """With as many labels as a photo that is classified here."""
-    if isinstance(answer, MarqueError):
-        return {"path": path_text(path), "error": str(answer)}
-    if not options.all_labels:
-        for prediction in [answer["prediction"], *answer.get("predictions", [])]:
-            prediction["ranked"] = prediction["ranked"][:_TOP]
-    return {"path": path_text(path)} | answer
+    for prediction in [answer["prediction"], *answer.get("predictions", [])]:
+        prediction["ranked"] = prediction["ranked"][: options.top]
+    return answer
 
 
-def _plain_row(
-    path: Path, result: Result, changed: Mapping[str, ModelCard], options: _Options
-) -> Row:
+def _classified(photo: ClassifiedPhoto, changed: Mapping[str, ModelCard], options: _Options) -> Row:
     """`changed` are the cards of models with merged labels, as they read now."""
-    if isinstance(result, MarqueError) or result is None:
-        return {"path": path_text(path), "error": str(result)}
-    top = None if options.all_labels else _TOP
     predictions = []
-    for answer in result.answers:
+    for answer in photo.answers:
         if card := changed.get(answer.model):
-            answer = make_answer(card, answer.output, answer.elapsed_ms, top)
+            answer = make_answer(card, answer.output, answer.elapsed_ms, options.top)
         predictions.append(_prediction(answer, answer.ranked, answer.output.familiarity))
-    return _row({"path": path_text(path)}, predictions, options)
+    return _predictions(predictions, options)
 
 
-def _stored_row(
-    path: Path, stored: StoredPhoto | MarqueError, pipeline: Pipeline, options: _Options
-) -> Row:
-    if isinstance(stored, MarqueError):
-        return {"path": path_text(path), "error": str(stored)}
+def _stored(stored: StoredPhoto, pipeline: Pipeline, options: _Options) -> Row:
     predictions = {}
     for prediction in history.current_predictions(stored.photo):
-        ranked = history.full_ranking(prediction, get_registry())
-        ranked = ranked if options.all_labels else ranked[:_TOP]
+        ranked = history.full_ranking(prediction, get_registry())[: options.top]
         predictions[prediction.model] = _prediction(prediction, ranked, prediction.familiarity)
-    row: Row = {
-        "path": path_text(path),
-        "photo": stored.photo.public_id,
-        "duplicate": stored.duplicate,
-    }
-    return _row(row, [predictions[model.card.name] for model in pipeline.classifiers], options)
+    asked = [predictions[model.card.name] for model in pipeline.classifiers]
+    row = {"photo": stored.photo.public_id, "duplicate": stored.duplicate}
+    return row | _predictions(asked, options)
 
 
-def _row(row: Row, predictions: list[dict[str, Any]], options: _Options) -> Row:
-    """With a photo's first prediction, and all of them when every model was asked."""
+def _predictions(predictions: list[dict[str, Any]], options: _Options) -> Row:
+    """A photo's first prediction, and all of them when every model was asked."""
     all_of_them = {"predictions": predictions} if options.model == ALL_MODELS else {}
-    return row | {"prediction": predictions[0]} | all_of_them
+    return {"prediction": predictions[0], **all_of_them}
 
 
 def _prediction(

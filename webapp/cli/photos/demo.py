@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from flask import Blueprint, current_app
+from flask import current_app
 
+from webapp.cli.history import command_group
 from webapp.cli.photos.bars import Bar, Terminal, draw_bars
 from webapp.cli.photos.paths import find_photos, read_photo
 from webapp.domain import Answer
-from webapp.errors import MarqueError, ModelNotFoundError, ModelUnavailableError
+from webapp.errors import MarqueError, ModelUnavailableError
 from webapp.extensions import get_card, get_pipeline
 from webapp.services.photos import wording
 from webapp.services.photos.classify import Pipeline, answer_photo
 from webapp.services.photos.samples import Sample, find_samples
 
-bp = Blueprint("cli_demo", __name__, cli_group=None)
+bp = command_group("demo", top=True)
 _TOP = 5
 _PROMPT = "A number, the path of a picture, a for all, ? for the list, q to leave"
 
@@ -28,15 +29,13 @@ _PROMPT = "A number, the path of a picture, a for all, ? for the list, q to leav
 @click.option(
     "--model", default="", metavar="NAME|all", help="A live model.  [default: the site's]"
 )
-def demo(paths: tuple[str, ...], model: str) -> None:
+def _demo(paths: tuple[str, ...], model: str) -> None:
     """Classify the pictures in PATHS; without any, samples and what you choose.
 
     Nothing is stored.
     """
     try:
         pipeline = get_pipeline(model)
-    except ModelNotFoundError as error:
-        raise click.ClickException(str(error)) from error
     except ModelUnavailableError as error:
         hint = "The shipped models lie in models/; `flask model train` or `import` makes others."
         raise click.ClickException(f"{error} {hint}") from error

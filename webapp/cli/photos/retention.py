@@ -1,19 +1,18 @@
 """`flask photos purge|keep`: what goes for good, and the retention rule."""
 
 import click
-from flask.cli import with_appcontext
 
 from webapp.cli.history import TERMINAL, needs_history
+from webapp.cli.photos.group import bp
 from webapp.extensions import get_files
 from webapp.services.photos import deletion
 
 _MB = 2**20
 
 
-@click.command("purge")
-@with_appcontext
+@bp.cli.command("purge")
 @needs_history
-def purge_command() -> None:
+def _purge_command() -> None:
     """Remove for good what was deleted longer than a week ago, and files that belong to no photo.
     Happens at every start too."""
     photos = deletion.purge(files=get_files())
@@ -21,7 +20,7 @@ def purge_command() -> None:
     click.echo(f"{photos:,} photos removed for good, {orphans:,} files that belonged to none.")
 
 
-@click.command("keep")
+@bp.cli.command("keep")
 @click.option(
     "--per-class",
     required=True,
@@ -41,9 +40,8 @@ def purge_command() -> None:
     show_default=True,
     help="Only say what would go, or delete it.",
 )
-@with_appcontext
 @needs_history
-def keep_command(per_class: str, older_than: str, dry_run: bool) -> None:
+def _keep_command(per_class: str, older_than: str, dry_run: bool) -> None:
     """Keep a number of photos of each class and delete the rest. Labelled and starred photos never
     go.
 

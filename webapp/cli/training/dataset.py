@@ -4,21 +4,21 @@ import json
 
 import click
 
-from webapp.cli.models.versions import terminal_errors
-from webapp.cli.training.options import DataOptions, data_options, options_as, with_progress_bar
+from webapp.cli.history import options_as
+from webapp.cli.models.group import bp
+from webapp.cli.training.options import DataOptions, data_options, with_progress_bar
 
 
-@click.command("dataset")
+@bp.cli.command("dataset")
 @click.argument("name")
 @data_options
 @click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object.")
 @options_as(DataOptions)
-def dataset_command(options: DataOptions, name: str, as_json: bool) -> None:
+def _dataset_command(options: DataOptions, name: str, as_json: bool) -> None:
     """Look at the photos that NAME would be trained on: counts, duplicates, doubtful labels."""
     from webapp.training.dataset_report import make_report, report_lines
 
-    with terminal_errors():
-        report = make_report(options.recipe(name), options.data, with_progress_bar("Reading"))
+    report = make_report(options.recipe(name), options.data, with_progress_bar("Reading"))
     if as_json:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from flask.cli import with_appcontext
 
-from webapp.cli.models.versions import name_and_number, terminal_errors
+from webapp.cli.history import options_as
+from webapp.cli.models.group import bp
+from webapp.cli.models.versions import name_and_number
 from webapp.cli.training.options import (
     DataOptions,
     data_options,
-    options_as,
     unknown_option,
     with_progress_bar,
 )
@@ -34,7 +34,7 @@ class _EvaluateOptions(DataOptions):
     include_training: bool
 
 
-@click.command("evaluate")
+@bp.cli.command("evaluate")
 @click.argument("name_and_version", metavar="NAME[@VERSION]")
 @data_options
 @unknown_option
@@ -56,8 +56,7 @@ class _EvaluateOptions(DataOptions):
     help="Also take photos that it was trained on: the figures then flatter it.",
 )
 @options_as(_EvaluateOptions)
-@with_appcontext
-def evaluate_command(options: _EvaluateOptions, name_and_version: str) -> None:
+def _evaluate_command(options: _EvaluateOptions, name_and_version: str) -> None:
     """Measure the version of NAME that serves (or VERSION) on labelled photos, as it serves.
 
     Photos that it was trained on, and those that chose its limits, are left out and counted.
@@ -67,14 +66,13 @@ def evaluate_command(options: _EvaluateOptions, name_and_version: str) -> None:
     from webapp.training.evaluation.report_text import terminal_lines
 
     name, version = name_and_number(name_and_version)
-    with terminal_errors():
-        recipe = options.recipe(name)
-        classifier = load_version(name, get_registry().card(name, version).version)
-        if options.out is not None:
-            make_folder(options.out)
-        evaluation = _evaluate(classifier, recipe, options)
-        report = make_report(evaluation)
-        files = write_files(options.out, evaluation, report) if options.out else []
+    recipe = options.recipe(name)
+    classifier = load_version(name, get_registry().card(name, version).version)
+    if options.out is not None:
+        make_folder(options.out)
+    evaluation = _evaluate(classifier, recipe, options)
+    report = make_report(evaluation)
+    files = write_files(options.out, evaluation, report) if options.out else []
     for warning in report["warnings"]:
         click.secho(warning + "\n", fg="red", err=options.as_json)
     click.echo(indented_json(report) if options.as_json else "\n".join(terminal_lines(report)))

@@ -1,11 +1,10 @@
 """The options that name photos to train or measure on, and a recipe."""
 
-import functools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,21 +39,6 @@ class DataOptions:
 
         recipe = read_recipe(self.recipe_file) if self.recipe_file else find_recipe(name)
         return named(laid_out(recipe, self.layout, self.image_column, self.label_column), name)
-
-
-def options_as(kind: type) -> Callable[[_Command], _Command]:
-    """Pass the options that are fields of a dataclass to a command as one object."""
-    names = [field.name for field in fields(kind)]
-
-    def decorate(command: _Command) -> _Command:
-        @functools.wraps(command)
-        def call(*arguments: Any, **options: Any) -> Any:
-            group = kind(**{name: options.pop(name) for name in names})
-            return command(*arguments, group, **options)
-
-        return call  # type: ignore[return-value]
-
-    return decorate
 
 
 def layout_options(command: _Command) -> _Command:

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from flask.cli import with_appcontext
 
-from webapp.cli.models.versions import terminal_errors
+from webapp.cli.history import options_as
+from webapp.cli.models.group import bp
 from webapp.cli.training.options import (
     DataOptions,
     data_options,
     needs_training_libraries,
-    options_as,
     weights_of,
     weights_option,
 )
@@ -30,7 +29,7 @@ class _SearchOptions(DataOptions):
     out: Path | None
 
 
-@click.command("search")
+@bp.cli.command("search")
 @click.argument("name")
 @data_options
 @click.option(
@@ -57,8 +56,7 @@ class _SearchOptions(DataOptions):
 )
 @weights_option
 @options_as(_SearchOptions)
-@with_appcontext
-def search_command(options: _SearchOptions, name: str) -> None:
+def _search_command(options: _SearchOptions, name: str) -> None:
     """Search for settings with which NAME learns better, and write them as a recipe.
 
     Several processes may share one study.
@@ -78,16 +76,15 @@ def search_command(options: _SearchOptions, name: str) -> None:
     out = options.out or folder / f"{study}.toml"
     if not out.parent.is_dir():
         raise click.ClickException(f"There is no folder {out.parent} to write the recipe to.")
-    with terminal_errors():
-        job = TrainingJob(
-            recipe=options.recipe(name),
-            data=options.data,
-            models=config.models,
-            work=folder / name / "search",
-            weights=weights_of(options.weights),
-        )
-        storage = options.storage or f"sqlite:///{(folder / 'search.sqlite').resolve()}"
-        result = search(Search(job, options.trials, study, storage, options.epochs))
+    job = TrainingJob(
+        recipe=options.recipe(name),
+        data=options.data,
+        models=config.models,
+        work=folder / name / "search",
+        weights=weights_of(options.weights),
+    )
+    storage = options.storage or f"sqlite:///{(folder / 'search.sqlite').resolve()}"
+    result = search(Search(job, options.trials, study, storage, options.epochs))
     comment = f"{name} with the settings of trial {result.best.number} of the study {study}."
     try:
         out.write_text(recipe_text(result.recipe, comment), encoding="utf-8")

@@ -4,21 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from flask.cli import with_appcontext
 
-from webapp.cli.history import needs_history
+from webapp.cli.history import TERMINAL, needs_history, options_as
 from webapp.cli.models.card_text import describe
-from webapp.cli.models.versions import terminal_errors
+from webapp.cli.models.group import bp
 from webapp.cli.training.options import (
     DataOptions,
     data_options,
     needs_training_libraries,
-    options_as,
     unknown_option,
     weights_of,
     weights_option,
 )
-from webapp.domain import Who
 from webapp.extensions import get_config, get_registry
 from webapp.services.models import promotion
 
@@ -31,7 +28,7 @@ class _TrainOptions(DataOptions):
     work: Path | None
 
 
-@click.command("train")
+@bp.cli.command("train")
 @click.argument("name")
 @data_options
 @weights_option
@@ -47,9 +44,8 @@ class _TrainOptions(DataOptions):
     help="Folder for checkpoints.  [default: training/NAME in the data folder]",
 )
 @options_as(_TrainOptions)
-@with_appcontext
 @needs_history
-def train_command(options: _TrainOptions, name: str) -> None:
+def _train_command(options: _TrainOptions, name: str) -> None:
     """Train the model NAME and publish it as its next version.
 
     It can be stopped at any time and goes on after the last epoch.
@@ -58,18 +54,17 @@ def train_command(options: _TrainOptions, name: str) -> None:
         from webapp.training.train import TrainingJob, train
 
     config = get_config()
-    with terminal_errors():
-        job = TrainingJob(
-            recipe=options.recipe(name),
-            data=options.data,
-            models=config.models,
-            work=options.work or config.data / "training" / name,
-            weights=weights_of(options.weights),
-            unknown=options.unknown,
-            resume=options.resume,
-        )
-        card = train(job)
+    job = TrainingJob(
+        recipe=options.recipe(name),
+        data=options.data,
+        models=config.models,
+        work=options.work or config.data / "training" / name,
+        weights=weights_of(options.weights),
+        unknown=options.unknown,
+        resume=options.resume,
+    )
+    card = train(job)
     click.echo("\n".join(describe(card)))
-    promotion.note_first(get_registry(), name, card.version, Who("terminal"))
+    promotion.note_first(get_registry(), name, card.version, TERMINAL)
     live = get_registry().live_version(name)
     click.echo("It is live." if live == card.version else f"Version {live} stays live.")
