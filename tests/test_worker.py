@@ -24,6 +24,7 @@ from webapp.config import Config
 from webapp.domain import Who
 from webapp.extensions import get_classifier
 from webapp.gallery_filter import GalleryFilter
+from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import JobView, Owner, Sender
@@ -212,7 +213,9 @@ def test_the_worker_loads_no_tensorflow(tmp_path: Path) -> None:
 def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
     workers.start()
     workers.wait(workers.enqueue(3), over)
-    order = ExportOrder("folders", GalleryFilter(ground_truth="none"), base_url="http://marque")
+    order = ExportOrder(
+        FORMATS["folders"], GalleryFilter(ground_truth="none"), base_url="http://marque"
+    )
     job = export_job.enqueue(order, workers.data, Sender(ANNA, WHO))
     assert workers.wait(job.public_id, over).job.result["photos"] == 0
     for public_id in [photo.public_id for photo in db.session.query(Photo)]:

@@ -19,6 +19,7 @@ from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell
 from webapp.services.exports import order as orders
+from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
 from webapp.services.jobs.types import export as export_job
 from webapp.services.jobs.types.registry import JOB_TYPES
@@ -154,7 +155,7 @@ def test_an_unknown_export_is_not_there(reviewer: FlaskClient) -> None:
 
 
 def test_an_order_knows_its_bounds() -> None:
-    order = ExportOrder("folders", GalleryFilter(), limit=9, base_url="http://x.test/")
+    order = ExportOrder(FORMATS["folders"], GalleryFilter(), limit=9, base_url="http://x.test/")
     assert (order.most, order.base_url) == (9, "http://x.test")
 
 

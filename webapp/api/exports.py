@@ -26,7 +26,7 @@ def take(query: ExportQuery) -> ResponseReturnValue:
     if query.metadata:
         check(Need.ADMIN)
     order = query.order(query, query.limit)
-    content_type = order.format_spec.content_type
+    content_type = order.format.content_type
     if request.method == "HEAD":  # an export that nobody reads would be listed as stopped
         return Response(content_type=content_type)
     export, pieces = downloads.start_export(order, who=who(), tools=get_tools())

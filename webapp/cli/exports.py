@@ -13,8 +13,8 @@ from webapp.cli.progress import watch
 from webapp.extensions import get_config, get_tools
 from webapp.gallery_filter import parse_filter
 from webapp.services.exports import to_disk
+from webapp.services.exports.export_format import Record
 from webapp.services.exports.formats import FORMATS
-from webapp.services.exports.formats.base import Record
 from webapp.services.exports.order import ExportOrder, size_of
 from webapp.services.jobs.job_type import Json
 
@@ -75,7 +75,7 @@ def _export_command(
     try:
         home = base_url or f"http://{get_config().host}:{get_config().port}"
         order = ExportOrder(
-            format,
+            FORMATS[format],
             parse_filter(dict(map(_name_and_value, where))),
             after,
             keep_metadata=metadata == "keep",
@@ -94,7 +94,7 @@ def _export_command(
 
 
 def _write(order: ExportOrder, out: Path, quiet: bool) -> Json:
-    tools, size, in_folders = get_tools(), size_of(order.wanted), order.format_spec.holds_photos
+    tools, size, in_folders = get_tools(), size_of(order.wanted), order.format.holds_photos
     total = size.labelled if in_folders else size.photos
 
     def progress(photos: Iterator[Record]) -> Iterator[Record]:

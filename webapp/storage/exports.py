@@ -112,15 +112,12 @@ def top_lines(prediction_ids: Sequence[int]) -> dict[int, list[tuple[int, str, f
     return lines
 
 
-def events_of_photos(numbers: Sequence[int]) -> dict[int, list[Any]]:
+def events_of_photos(numbers: Sequence[int]) -> dict[int, list[LabelEvent]]:
     """The label history of photos, oldest first."""
-    event = LabelEvent
-    columns = (event.id, event.photo_id, event.from_label, event.to_label, event.who, event.why)
-    more = (event.place, event.batch, event.undoes, event.created_at)
-    statement = select(*columns, *more).where(event.photo_id.in_(numbers)).order_by(event.id)
-    events: dict[int, list[Any]] = defaultdict(list)
-    for row in db.session.execute(statement):
-        events[row.photo_id].append(row)
+    statement = select(LabelEvent).where(LabelEvent.photo_id.in_(numbers)).order_by(LabelEvent.id)
+    events: dict[int, list[LabelEvent]] = defaultdict(list)
+    for event in db.session.execute(statement).scalars():
+        events[event.photo_id].append(event)
     return events
 
 
@@ -147,12 +144,6 @@ def still_matching(wanted: GalleryFilter, public_ids: Sequence[str]) -> dict[str
 
 
 # ---- what is remembered ----
-
-
-def add_export(export: Export) -> None:
-    """Remember an export that begins."""
-    db.session.add(export)
-    db.session.flush()
 
 
 def end_export(public_id: str, **values: Any) -> None:

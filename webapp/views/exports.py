@@ -11,7 +11,7 @@ from webapp.extensions import get_config, get_tools
 from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.http.responses import download, stored_file
 from webapp.services.exports import downloads
-from webapp.services.exports.formats import FORMATS
+from webapp.services.exports.formats import FORMATS, find_format
 from webapp.services.exports.order import ZIP_PHOTOS, ExportOrder, size_of
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.types import export as export_job
@@ -100,7 +100,7 @@ def remove(job_id: str) -> ResponseReturnValue:
 def _export(form: _ExportForm) -> ResponseReturnValue:
     """The export itself, piece by piece; or a job that makes it in the data folder."""
     order = ExportOrder(
-        form.format.data,
+        find_format(form.format.data),
         parse_filter(request.form),
         form.after.data,
         keep_metadata=bool(form.metadata.data) and guards.is_admin(),
@@ -110,4 +110,4 @@ def _export(form: _ExportForm) -> ResponseReturnValue:
         return guards.to_job(export_job.enqueue(order, get_config().data, guards.sender()))
     export, pieces = downloads.start_export(order, who=guards.who(), tools=get_tools())
     name = downloads.name_of(order, export)
-    return download(pieces, order.format_spec.content_type, name, export_id=export.public_id)
+    return download(pieces, order.format.content_type, name, export_id=export.public_id)

@@ -23,6 +23,7 @@ from webapp.reports.csv_safety import plain_cell, safe_cell
 from webapp.services.exports import order as orders
 from webapp.services.exports import run as export_run
 from webapp.services.exports.downloads import get_export, start_export
+from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
 from webapp.services.labels.relabel import relabel_photo
 from webapp.storage.labels.events import Stamp
@@ -43,7 +44,7 @@ def begin(
     wanted: GalleryFilter = GalleryFilter(),  # noqa: B008
     **options: Any,
 ) -> tuple[Export, Iterator[bytes]]:
-    order = ExportOrder(format, wanted, base_url="http://marque.test", **options)
+    order = ExportOrder(FORMATS[format], wanted, base_url="http://marque.test", **options)
     return start_export(order, who=ANNA, tools=get_tools())
 
 

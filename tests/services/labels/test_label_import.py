@@ -17,6 +17,7 @@ from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import Label
 from webapp.services.exports.downloads import start_export
+from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
 from webapp.services.labels import label_import
 from webapp.services.labels.import_formats.folders import read_label_folders
@@ -231,7 +232,7 @@ def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> 
         upload(name="=1.jpg", ground_truth="haas"): "haas",
         upload(name="b.jpg", mark=1, ground_truth="none"): "none",
     }
-    order = ExportOrder(format, GalleryFilter(), base_url="http://marque.test")
+    order = ExportOrder(FORMATS[format], GalleryFilter(), base_url="http://marque.test")
     content = b"".join(start_export(order, who=ANNA, tools=get_tools())[1])
     name = {"csv": "a.csv", "jsonl": "a.jsonl"}.get(format, "a.json")
     assert plan_import(read_labels(io.BytesIO(content), name), [make_card()]).same == 2

@@ -18,6 +18,7 @@ from webapp.domain import LogFilter, Who
 from webapp.errors import BadRequestError, NotAllowedError, PhotoDeletedError, PhotoNotFoundError
 from webapp.extensions import get_extensions, get_files
 from webapp.gallery_filter import GalleryFilter
+from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
 from webapp.services.exports.run import records
 from webapp.services.labels import log as label_log
@@ -78,7 +79,7 @@ def test_a_deleted_photo_is_in_no_list(upload: Upload) -> None:
         count_by_outcome(GalleryFilter())["all"].number == 1
         and photos.latest_checked_photo_of_each_label() == {}
     )
-    order = ExportOrder("csv", GalleryFilter(), base_url="")
+    order = ExportOrder(FORMATS["csv"], GalleryFilter(), base_url="")
     assert [
         record.row.public_id for record in records(order, get_extensions().registry, after=0)
     ] == [other]

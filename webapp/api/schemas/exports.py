@@ -26,7 +26,7 @@ class ExportFields(ApiRequest):
     def order(self, wanted: GalleryFilter, limit: int | None = None) -> ExportOrder:
         """An export of the photos that pass the filters, whose links lead to this server."""
         return ExportOrder(
-            self.format,
+            FORMATS[self.format],
             wanted,
             self.after,
             limit,

@@ -11,7 +11,7 @@ from webapp.services.exports.order import ExportOrder, number_after
 from webapp.services.exports.run import ExportRun
 from webapp.services.jobs.job_type import Tools
 from webapp.storage import exports as storage
-from webapp.storage.database import writing
+from webapp.storage.database import insert_row, writing
 from webapp.storage.tables import Export, now
 
 _SHOWN = 20
@@ -24,7 +24,7 @@ def start_export(order: ExportOrder, *, who: Who, tools: Tools) -> tuple[Export,
     after = number_after(order.after)
     export = Export(
         public_id=secrets.token_urlsafe(9),
-        format=order.format,
+        format=order.format.name,
         filter_json=json.dumps(order.filter, ensure_ascii=False),
         after=order.after,
         state="running",
@@ -33,7 +33,7 @@ def start_export(order: ExportOrder, *, who: Who, tools: Tools) -> tuple[Export,
         created_at=now(),
     )
     with writing():
-        storage.add_export(export)
+        insert_row(export)
     return export, _watched(ExportRun(order, tools, made=export.created_at), after, export)
 
 
@@ -41,7 +41,7 @@ def _watched(run: ExportRun, after: int, export: Export) -> Iterator[bytes]:
     """The bytes of an export; at the end, however it comes, the row says how far it got."""
     state, manifest = "stopped", None
     try:
-        yield from run.write(run.photos(after))
+        yield from run.write(run.photos(after, most=run.order.most))
         state, manifest = "complete", run.manifest | run.counts.checksum
     finally:
         with writing():
@@ -56,8 +56,7 @@ def _watched(run: ExportRun, after: int, export: Export) -> Iterator[bytes]:
 
 def name_of(order: ExportOrder, export: Export) -> str:
     """What the file of a download is called."""
-    part = f"-after-{order.after}" if order.after else ""
-    return f"marque-{export.created_at:%Y-%m-%d}-{order.format}{part}{order.format_spec.ending}"
+    return order.file_name(export.created_at, f"-after-{order.after}" if order.after else "")
 
 
 def get_export(public_id: str) -> Export:

@@ -1,13 +1,13 @@
 """What an export is asked for, and how much that is."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from webapp.domain import VERDICTS
 from webapp.errors import BadRequestError
 from webapp.gallery_filter import GalleryFilter, filter_params
 from webapp.reports.csv_safety import plain_cell
-from webapp.services.exports.formats import FORMATS
-from webapp.services.exports.formats.base import ExportFormat
+from webapp.services.exports.export_format import ExportFormat
 from webapp.storage import exports as storage
 
 # Photos in one zip. More come in parts: a part can be had again, and its list of contents fits into
@@ -17,7 +17,7 @@ ZIP_PHOTOS = 5000
 
 @dataclass(frozen=True)
 class ExportOrder:
-    """What to export. Raises `BadRequestError` when there is no such format.
+    """What to export.
 
     Attributes:
         after: The id of the last photo that is there already.
@@ -26,7 +26,7 @@ class ExportOrder:
         base_url: Where this Marque is, for formats that name a photo by its address.
     """
 
-    format: str
+    format: ExportFormat
     wanted: GalleryFilter = field(default_factory=GalleryFilter)
     after: str = ""
     limit: int | None = None
@@ -34,32 +34,29 @@ class ExportOrder:
     base_url: str = ""
 
     def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise BadRequestError(f"format must be one of {', '.join(FORMATS)}.")
         object.__setattr__(self, "after", plain_cell(self.after.strip()))
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
 
     @property
-    def format_spec(self) -> ExportFormat:
-        """The format itself."""
-        return FORMATS[self.format]
-
-    @property
     def most(self) -> int | None:
         """How many photos one file has at most; None for any number."""
-        if not self.format_spec.holds_photos:
+        if not self.format.holds_photos:
             return self.limit
         return min(self.limit or ZIP_PHOTOS, ZIP_PHOTOS)
 
     @property
     def classes_only(self) -> bool:
         """True when only photos with a class have a place in it."""
-        return self.format_spec.holds_photos and self.wanted.ground_truth not in VERDICTS
+        return self.format.holds_photos and self.wanted.ground_truth not in VERDICTS
 
     @property
     def filter(self) -> dict[str, str]:
         """The filter as the parameters of a page; an export has its own order."""
         return filter_params(self.wanted.replace(sort="newest"))
+
+    def file_name(self, made: datetime, part: str = "") -> str:
+        """What its file is called: when it was made, and which part it is."""
+        return f"marque-{made:%Y-%m-%d}-{self.format.name}{part}{self.format.ending}"
 
 
 @dataclass(frozen=True)

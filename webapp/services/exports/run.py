@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,19 +13,22 @@ from typing import Any
 import numpy as np
 
 from webapp.domain import RankedLabel, moment
-from webapp.errors import ModelError
+from webapp.errors import ModelError, ServerBusyError
 from webapp.inference.classifier import rank_labels
+from webapp.inference.decoding.images import MAX_SIDE, render_view
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.registry import Registry
-from webapp.services.exports.formats.base import Output, Record
-from webapp.services.exports.order import ExportOrder, number_after, without_class
+from webapp.services.exports.export_format import Record, path_of
+from webapp.services.exports.order import ExportOrder, without_class
 from webapp.services.jobs.job_type import Tools
+from webapp.services.photos.gallery import stored_content
 from webapp.services.stats.training_membership import read_lists
 from webapp.storage import exports as storage
 from webapp.storage.database import end_reading, last_id
 from webapp.storage.tables import LabelEvent, Photo, now
 
 BATCH = 500  # photos
+_TRIES = 30  # to get a slot for a copy without metadata
 MOST_LOST = 100  # ids of photos without a file that a manifest names
 
 
@@ -69,13 +73,14 @@ class ExportCounts:
 @dataclass
 class ExportRun:
     """One export while it is written. It began when it was `made`, and has every label up to the
-    label event `event`."""
+    label event `event`; `heading` is False for a table that goes on."""
 
     order: ExportOrder
     tools: Tools
     event: int = field(default_factory=lambda: last_id(LabelEvent))
     made: datetime = field(default_factory=now)
     counts: ExportCounts = field(default_factory=ExportCounts)
+    heading: bool = True
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -86,7 +91,7 @@ class ExportRun:
         return {
             "marque_export": 1,
             "complete": True,
-            "format": self.order.format,
+            "format": self.order.format.name,
             "created_at": moment(self.made),
             "filter": self.order.filter,
             "metadata": "kept" if self.order.keep_metadata else "left out",
@@ -99,43 +104,49 @@ class ExportRun:
             "lost": counts.lost,
         }
 
-    def photos(self, after: int | None = None, *, in_parts: bool = True) -> Iterator[Record]:
-        """The photos of the order, each counted; those that folders have no place for count as
-        left out.
-
-        They begin after number `after` (None: that of the order) and are `in_parts` at most as many
-        as one file holds. Raises `BadRequestError` when there is no photo to go on after.
-        """
+    def photos(self, after: int, *, most: int | None = None) -> Iterator[Record]:
+        """The photos of the order after number `after`, `most` of them or all, each counted; those
+        that folders have no place for count as left out."""
         order, counts = self.order, self.counts
-        after = number_after(order.after) if after is None else after
         if order.classes_only:
             counts.left_out.update(without_class(order.wanted))
         for written, record in enumerate(records(order, self.tools.registry, after=after)):
-            if in_parts and written == order.most:
+            if written == most:
                 counts.more = True
                 return
             counts.add(record.row.ground_truth or "", record.row.public_id)
             yield record
 
-    def write(self, photos: Iterable[Record], *, heading: bool = True) -> Iterator[bytes]:
-        """The bytes of the file, counted; without `heading` those of a table which goes on."""
-        for piece in self.order.format_spec.write(photos, self.output(heading=heading)):
+    def write(self, photos: Iterable[Record]) -> Iterator[bytes]:
+        """The bytes of the file, counted."""
+        for piece in self.order.format.write(photos, self):
             self.counts.feed(piece)
             yield piece
 
-    def output(self, *, heading: bool = True) -> Output:
-        """What the format is told."""
-        tools, order = self.tools, self.order
-        return Output(
-            order.base_url,
-            self.made,
-            heading,
-            order.keep_metadata,
-            tools.files,
-            tools.limiter,
-            self.counts.lose,
-            lambda files: as_json(self.manifest | {"files": files}),
-        )
+    def read(self, row: Any) -> bytes:
+        """The file of a photo, or a copy as JPEG without metadata.
+
+        Raises `PhotoNotFoundError` when it is missing or damaged, `ServerBusyError` when there was
+        no slot for the copy in a minute.
+        """
+        content = stored_content(row, self.tools.files)
+        if not self.strips(row):
+            return content
+        for _ in range(_TRIES):
+            try:
+                with self.tools.limiter.slot():
+                    return render_view(content, max_side=MAX_SIDE)
+            except ServerBusyError as busy:
+                time.sleep(busy.retry_after or 1)  # people who wait for an answer come first
+        raise ServerBusyError("The server is too busy for an export just now. Go on with it later.")
+
+    def strips(self, row: Any) -> bool:
+        """True when a photo carries metadata that this export leaves out."""
+        return row.has_metadata and not self.order.keep_metadata
+
+    def path(self, record: Record) -> str:
+        """Where the file of a photo lies in the export."""
+        return path_of(record, "JPEG" if self.strips(record.row) else record.row.format)
 
 
 def records(
@@ -153,10 +164,10 @@ def records(
         except ModelError:
             return None
 
-    every_rank = order.format_spec.every_rank
+    every_rank = order.format.every_rank
     selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
     while rows := storage.batch_of_photos(selection, after, BATCH):
-        told = [] if order.format_spec.holds_photos else rows
+        told = [] if order.format.holds_photos else rows
         ids = [row.prediction_id for row in told if row.prediction_id is not None]
         top = storage.top_lines(ids)
         events = storage.events_of_photos([row.number for row in told])

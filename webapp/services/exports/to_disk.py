@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from webapp.errors import ExportError
+from webapp.services.exports.export_format import Record, folder_of, write_whole
 from webapp.services.exports.formats import folders
-from webapp.services.exports.formats.base import Record, folder_of, write_whole
 from webapp.services.exports.order import ExportOrder, number_after
 from webapp.services.exports.run import ExportCounts, ExportRun, as_json
 from webapp.services.jobs.job_type import Json, Tools
@@ -25,7 +25,7 @@ _Watch = Callable[[Iterator[Record]], Iterator[Record]]
 def export_stream(order: ExportOrder, stream: IO[bytes], *, tools: Tools, watch: _Watch) -> Json:
     """Write an export of one file to a stream, such as standard output. Returns its manifest."""
     run = ExportRun(order, tools)
-    for piece in run.write(watch(run.photos())):
+    for piece in run.write(watch(run.photos(number_after(order.after), most=order.most))):
         stream.write(piece)
     return run.manifest | run.counts.checksum
 
@@ -46,10 +46,10 @@ def export_file(order: ExportOrder, path: Path, *, tools: Tools, watch: _Watch) 
         part.unlink(missing_ok=True)
         begun = {"about": _about(order), "made": run.made.isoformat(), "label_event": run.event}
         write_whole(note, as_json(begun))
-    goes_on = run.counts.photos > 0
+    run.heading = run.counts.photos == 0
     with part.open("ab") as stream:
-        photos = watch(run.photos(number_after(run.counts.last)))
-        for piece in run.write(photos, heading=not goes_on):
+        photos = run.photos(number_after(run.counts.last), most=order.most)
+        for piece in run.write(watch(photos)):
             stream.write(piece)
     manifest = run.manifest | run.counts.checksum
     write_whole(path.with_name(f"{path.name}.manifest.json"), as_json(manifest))
@@ -65,13 +65,11 @@ def export_folder(order: ExportOrder, folder: Path, *, tools: Tools, watch: _Wat
     While that says `"complete": false` the export was interrupted. Raises `ExportError` when the
     folder holds something else, or another export.
     """
-    order = ExportOrder(order.format, order.wanted, keep_metadata=order.keep_metadata)
     run = ExportRun(order, tools)
     folder.mkdir(parents=True, exist_ok=True)
     _check_folder(run, folder)
     write_whole(folder / folders.MANIFEST, as_json(run.manifest | {"complete": False}))
-    photos = watch(run.photos(in_parts=False))
-    digest = folders.write_folder(photos, run.output(), folder)
+    digest = folders.write_folder(watch(run.photos(0)), run, folder)
     removed = _remove_stale(order, folder)
     manifest = run.manifest | {"files": {folders.TABLE: digest}}
     write_whole(folder / folders.MANIFEST, as_json(manifest))
@@ -81,7 +79,7 @@ def export_folder(order: ExportOrder, folder: Path, *, tools: Tools, watch: _Wat
 def _resume(order: ExportOrder, part: Path, note: Path, tools: Tools) -> ExportRun | None:
     """An export that was interrupted, with what it has counted; None when there is none that can go
     on."""
-    if not (order.format_spec.goes_on and part.exists() and note.exists()):
+    if not (order.format.goes_on and part.exists() and note.exists()):
         return None
     begun = json.loads(note.read_text(encoding="utf-8"))
     if begun["about"] != _about(order):
@@ -94,12 +92,12 @@ def _resume(order: ExportOrder, part: Path, note: Path, tools: Tools) -> ExportR
 
 
 def _about(order: ExportOrder) -> Json:
-    return {"format": order.format, "filter": order.filter, "after": order.after}
+    return {"format": order.format.name, "filter": order.filter, "after": order.after}
 
 
 def _count_lines(order: ExportOrder, part: Path) -> ExportCounts:
     """Count the whole lines of an interrupted export and cut off the last one when it is not."""
-    counts, read_line = ExportCounts(last=order.after), order.format_spec.read_line
+    counts, read_line = ExportCounts(last=order.after), order.format.read_line
     with part.open("rb") as stream:
         for line in stream:
             if not line.endswith(b"\n"):

@@ -15,7 +15,7 @@ from webapp.errors import BadLabelFileError, PhotoNotFoundError
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import all_labels
 from webapp.reports.csv_safety import to_csv
-from webapp.services.exports.formats.base import folder_of
+from webapp.services.exports.export_format import folder_of
 from webapp.services.labels.import_formats.folders import folder_line
 from webapp.services.labels.import_formats.label_line import LabelLine
 from webapp.services.labels.import_formats.registry import read_labels

@@ -23,6 +23,7 @@ from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell
 from webapp.services.exports import order as orders
+from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
 from webapp.services.jobs import parts, worker
 from webapp.services.jobs import queue as jobs
@@ -55,7 +56,7 @@ def data(config: Config) -> Path:
 
 
 def order(format: str = "csv", **more: Any) -> ExportOrder:
-    plain = ExportOrder(format, GalleryFilter(), base_url="http://marque")
+    plain = ExportOrder(FORMATS[format], GalleryFilter(), base_url="http://marque")
     return replace(plain, **more)
 
 

@@ -6,25 +6,25 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from webapp.domain import VERDICTS, moment
-from webapp.services.exports.formats.base import (
+from webapp.services.exports.export_format import (
     ExportFormat,
-    Output,
     Record,
     json_item,
     path_of,
 )
+from webapp.services.exports.run import ExportRun
 
 _IN_MEMORY = 4 * 1024 * 1024  # bytes of annotations; more wait in a temporary file
 
 
-def _write(records: Iterable[Record], output: Output) -> Iterator[bytes]:
+def _write(records: Iterable[Record], run: ExportRun) -> Iterator[bytes]:
     """The annotations wait while the images are written, so that both are of the same reading."""
     categories: dict[str, int] = {}
-    about = {"description": "Marque", "url": output.base_url, "date_created": moment(output.made)}
+    about = {"description": "Marque", "url": run.order.base_url, "date_created": moment(run.made)}
     yield f'{{"info": {json.dumps(about)}, "licenses": [], "images": ['.encode()
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as annotations:
         for number, record in enumerate(records, 1):
-            yield json_item(_image(number, record, output.base_url), first=number == 1)
+            yield json_item(_image(number, record, run.order.base_url), first=number == 1)
             if record.label:
                 category = categories.setdefault(record.label, len(categories) + 1)
                 mark = {"id": number, "image_id": number, "category_id": category}

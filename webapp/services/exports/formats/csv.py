@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from webapp.domain import moment
 from webapp.reports.csv_safety import csv_lines, plain_cell
-from webapp.services.exports.formats.base import ExportFormat, Output, Record
+from webapp.services.exports.export_format import ExportFormat, Record
+from webapp.services.exports.run import ExportRun
 
 _TOP = 5
 # `ground_truth` is the label as it reads now, `given_label` as it was given where labels were
@@ -20,8 +21,8 @@ _COLUMNS = (
 )
 
 
-def _write(records: Iterable[Record], output: Output) -> Iterator[bytes]:
-    if output.heading:
+def _write(records: Iterable[Record], run: ExportRun) -> Iterator[bytes]:
+    if run.heading:
         yield csv_lines([_COLUMNS]).encode()
     for record in records:
         yield csv_lines([_cells(record)]).encode()

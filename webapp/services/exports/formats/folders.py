@@ -12,13 +12,13 @@ from typing import Any
 from webapp.domain import moment
 from webapp.errors import PhotoNotFoundError
 from webapp.reports.csv_safety import csv_lines
-from webapp.services.exports.formats.base import (
+from webapp.services.exports.export_format import (
     ExportFormat,
-    Output,
     Record,
     replacing,
     write_whole,
 )
+from webapp.services.exports.run import ExportRun, as_json
 
 TABLE = "photos.csv"
 MANIFEST = "manifest.json"
@@ -27,7 +27,7 @@ MANIFEST = "manifest.json"
 _HEADING = b"path,file_sha256,sha256,bytes,id,filename,ground_truth,created_at\n"
 
 
-def _write_zip(records: Iterable[Record], output: Output) -> Iterator[bytes]:
+def _write_zip(records: Iterable[Record], run: ExportRun) -> Iterator[bytes]:
     """A zip of the photos, photos.csv and manifest.json, in pieces of one photo: `zipfile` writes
     to what cannot be rewound. The photos are stored as they are, being compressed already."""
     sink = _Sink()
@@ -36,41 +36,41 @@ def _write_zip(records: Iterable[Record], output: Output) -> Iterator[bytes]:
     with zipfile.ZipFile(sink, "w") as archive:
         for record in records:
             try:
-                content = output.read(record.row)
+                content = run.read(record.row)
             except PhotoNotFoundError:
-                output.lost(record)
+                run.counts.lose(record)
                 continue
-            path = output.path(record)
+            path = run.path(record)
             archive.writestr(zipfile.ZipInfo(path, record.row.created_at.timetuple()[:6]), content)
             table.write(_line(path, record.row, content))
             yield sink.take()
         archive.writestr(TABLE, table.getvalue(), zipfile.ZIP_DEFLATED)
         digest = hashlib.sha256(table.getvalue()).hexdigest()
-        archive.writestr(MANIFEST, output.manifest({TABLE: digest}))
+        archive.writestr(MANIFEST, as_json(run.manifest | {"files": {TABLE: digest}}))
     yield sink.take()
 
 
-def write_folder(records: Iterable[Record], output: Output, folder: Path) -> str:
+def write_folder(records: Iterable[Record], run: ExportRun, folder: Path) -> str:
     """The photos and photos.csv in a folder; returns the SHA-256 of photos.csv. Files that are
     there and whole are kept; each appears whole or not at all."""
     digest = hashlib.sha256()
     with replacing(folder / TABLE) as table:
-        for line in _folder_lines(records, output, folder):
+        for line in _folder_lines(records, run, folder):
             table.write(line)
             digest.update(line)
     return digest.hexdigest()
 
 
-def _folder_lines(records: Iterable[Record], output: Output, folder: Path) -> Iterator[bytes]:
+def _folder_lines(records: Iterable[Record], run: ExportRun, folder: Path) -> Iterator[bytes]:
     yield _HEADING
     for record in records:
-        path, row = output.path(record), record.row
-        content = _kept(folder / path, "" if output.strips(row) else row.sha256)
+        path, row = run.path(record), record.row
+        content = _kept(folder / path, "" if run.strips(row) else row.sha256)
         if content is None:
             try:
-                content = output.read(row)
+                content = run.read(row)
             except PhotoNotFoundError:
-                output.lost(record)
+                run.counts.lose(record)
                 continue
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             write_whole(folder / path, content)

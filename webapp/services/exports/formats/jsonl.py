@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from webapp.domain import moment
-from webapp.services.exports.formats.base import ExportFormat, Output, Record
+from webapp.services.exports.export_format import ExportFormat, Record
+from webapp.services.exports.run import ExportRun
 
 
-def _write(records: Iterable[Record], _output: Output) -> Iterator[bytes]:
+def _write(records: Iterable[Record], _run: ExportRun) -> Iterator[bytes]:
     for record in records:
         yield json.dumps(_photo(record), ensure_ascii=False).encode() + b"\n"
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from webapp.services.exports.formats.base import ExportFormat, Output, Record, json_item
+from webapp.services.exports.export_format import ExportFormat, Record, json_item
+from webapp.services.exports.run import ExportRun
 
 
-def _write(records: Iterable[Record], output: Output) -> Iterator[bytes]:
+def _write(records: Iterable[Record], run: ExportRun) -> Iterator[bytes]:
     yield b"["
     for number, record in enumerate(records, 1):
-        yield json_item(_task(record.row, output.base_url), first=number == 1)
+        yield json_item(_task(record.row, run.order.base_url), first=number == 1)
     yield b"\n]\n"
 
 

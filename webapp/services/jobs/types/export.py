@@ -15,8 +15,8 @@ from webapp.domain import SUCCEEDED, count
 from webapp.errors import ExportError, JobNotFoundError, NotAllowedError, StorageFullError
 from webapp.gallery_filter import parse_filter
 from webapp.services.exports import order as orders
-from webapp.services.exports.formats import FORMATS
-from webapp.services.exports.formats.base import Record, replacing, write_whole
+from webapp.services.exports.export_format import Record, replacing, write_whole
+from webapp.services.exports.formats import FORMATS, find_format
 from webapp.services.exports.order import ExportOrder, number_after, without_class
 from webapp.services.exports.run import MOST_LOST, ExportCounts, ExportRun, as_json, records
 from webapp.services.jobs import queue
@@ -47,12 +47,12 @@ def enqueue(order: ExportOrder, data: Path, sender: Sender) -> Job:
     """
     number_after(order.after)
     _check_room(data)
-    params = asdict(order) | {"wanted": order.filter}
+    params = asdict(order) | {"format": order.format.name, "wanted": order.filter}
     words = (
         "picked photos" if name == "picked" else f"{name} {value}"
         for name, value in order.filter.items()
     )
-    title = f"{order.format_spec.title}: {', '.join(words) or 'everything'}"
+    title = f"{order.format.title}: {', '.join(words) or 'everything'}"
     return queue.enqueue(JOB_TYPE, params, title, sender)
 
 
@@ -115,7 +115,7 @@ def _plan(job: RunningJob) -> list[Json]:
     first, upto = number_after(order.after), last_id(Photo)
     common = {"made": now().isoformat(), "event": last_id(LabelEvent)}
     selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
-    zips = order.format_spec.holds_photos
+    zips = order.format.holds_photos
     size = orders.ZIP_PHOTOS if zips else _PIECE
     pieces = []
     for after, numbers in walk(lambda last: storage.next_numbers(selection, last, size), first):
@@ -123,7 +123,7 @@ def _plan(job: RunningJob) -> list[Json]:
         job.progress(0)
     total = sum(photos for *_range, photos in pieces)
     job.say(f"{total:,} photos to write.")
-    if not pieces or not (zips or order.format_spec.goes_on):
+    if not pieces or not (zips or order.format.goes_on):
         pieces = [(first, upto, total)]  # a document of JSON, or the heading of an empty file
     return [
         common
@@ -143,7 +143,7 @@ def _do(job: RunningJob) -> Json:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _check_room(job.tools.config.data)
     made = datetime.fromisoformat(part["made"])
-    run = ExportRun(order, job.tools, part["event"], made)
+    run = ExportRun(order, job.tools, part["event"], made, heading=part["number"] == 1)
     counts = run.counts
 
     def photos() -> Iterator[Record]:
@@ -153,11 +153,11 @@ def _do(job: RunningJob) -> Json:
             job.progress(counts.photos)
 
     which = f"-{part['number']}-of-{part['of']}" if part["of"] > 1 else ""
-    name = _name(order, made, which)
-    if order.format_spec.goes_on:  # put together at the end
+    name = order.file_name(made, which)
+    if order.format.goes_on:  # put together at the end
         name = f"piece-{part['number']:06d}"
     with _writing_file(folder / name) as stream:
-        for content in run.write(photos(), heading=part["number"] == 1):
+        for content in run.write(photos()):
             stream.write(content)
     return counts.checksum | {
         "name": name,
@@ -179,8 +179,8 @@ def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
     folder = folder_of(job.tools.config.data, job.id)
     made = datetime.fromisoformat(pieces[0]["made"])
     files = pieces
-    if order.format_spec.goes_on:
-        files = [_joined(job, folder / _name(order, made), pieces)]
+    if order.format.goes_on:
+        files = [_joined(job, folder / order.file_name(made), pieces)]
     listed = [
         {name: file[name] for name in ("name", "bytes", "sha256", "photos")} for file in files
     ]
@@ -210,11 +210,8 @@ def _clear(job_id: str, _params: Json, tools: Tools) -> None:
 
 
 def _order(job: RunningJob) -> ExportOrder:
-    return ExportOrder(**job.params | {"wanted": parse_filter(job.params["wanted"])})
-
-
-def _name(order: ExportOrder, made: datetime, which: str = "") -> str:
-    return f"marque-{made:%Y-%m-%d}-{order.format}{which}{order.format_spec.ending}"
+    format, wanted = find_format(job.params["format"]), parse_filter(job.params["wanted"])
+    return ExportOrder(**job.params | {"format": format, "wanted": wanted})
 
 
 def _joined(job: RunningJob, path: Path, pieces: list[Json]) -> Json:

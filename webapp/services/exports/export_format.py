@@ -3,21 +3,17 @@
 import json
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from webapp.domain import VERDICTS, RankedLabel
-from webapp.errors import ServerBusyError
-from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.decoding.detect_format import CONTENT_TYPES
-from webapp.inference.decoding.images import MAX_SIDE, render_view
-from webapp.services.photos.gallery import stored_content
-from webapp.storage.file_stores.contract import FileStore
+
+if TYPE_CHECKING:
+    from webapp.services.exports.run import ExportRun
 
 _ENDINGS = {
     "image/jpeg": ".jpg",
@@ -31,7 +27,6 @@ _ENDINGS = {
     "image/heif": ".heif",
 }
 _UNSAFE = '<>:"/\\|?*'
-_TRIES = 30  # to get a slot for a copy without metadata
 
 
 @dataclass(frozen=True)
@@ -51,54 +46,6 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Output:
-    """What a format is told besides the photos.
-
-    Attributes:
-        base_url: Where this Marque is, for addresses of photos.
-        made: When the export began.
-        heading: False leaves out that of a table which goes on.
-        keep_metadata: Photos keep what they tell about place, time and camera.
-        lost: Called for each photo whose file is gone.
-        manifest: The export's manifest, given the SHA-256 of its other files by name.
-    """
-
-    base_url: str
-    made: datetime
-    heading: bool
-    keep_metadata: bool
-    files: FileStore
-    limiter: AdmissionLimiter
-    lost: Callable[[Record], None]
-    manifest: Callable[[dict[str, str]], bytes]
-
-    def read(self, row: Any) -> bytes:
-        """The file of a photo, or a copy as JPEG without metadata.
-
-        Raises `PhotoNotFoundError` when it is missing or damaged, `ServerBusyError` when there was
-        no slot for the copy in a minute.
-        """
-        content = stored_content(row, self.files)
-        if not self.strips(row):
-            return content
-        for _ in range(_TRIES):
-            try:
-                with self.limiter.slot():
-                    return render_view(content, max_side=MAX_SIDE)
-            except ServerBusyError as busy:
-                time.sleep(busy.retry_after or 1)  # people who wait for an answer come first
-        raise ServerBusyError("The server is too busy for an export just now. Go on with it later.")
-
-    def strips(self, row: Any) -> bool:
-        """True when a photo carries metadata that this export leaves out."""
-        return row.has_metadata and not self.keep_metadata
-
-    def path(self, record: Record) -> str:
-        """Where the photo lies in the export."""
-        return path_of(record, "JPEG" if self.strips(record.row) else record.row.format)
-
-
-@dataclass(frozen=True)
 class ExportFormat:
     """A format of exports: `about` tells people who choose what is in it, `write` makes the bytes
     of the file.
@@ -113,7 +60,7 @@ class ExportFormat:
     about: str
     ending: str
     content_type: str
-    write: Callable[[Iterable[Record], Output], Iterator[bytes]]
+    write: Callable[[Iterable[Record], "ExportRun"], Iterator[bytes]]
     read_line: Callable[[bytes], tuple[str, str] | None] | None = None
     every_rank: bool = False
     holds_photos: bool = False
