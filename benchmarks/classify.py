@@ -10,13 +10,12 @@ import multiprocessing
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from subprocess import DEVNULL
 
 import psutil
 
@@ -116,29 +115,26 @@ def _command(folder: Path, model: str, scratch: Path) -> tuple[float, float]:
     command += ["--model", model, "--format", "jsonl", "--out", str(out), "--quiet"]
     env = {**os.environ, "MARQUE_DATA": str(scratch / "data")}
     started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
-    largest = [0.0]
-    watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), largest))
-    watcher.start()
-    status = process.wait()
+    process, status, largest = psutil.Popen(command, cwd=ROOT, env=env, stderr=DEVNULL), None, 0.0
+    while status is None:
+        try:
+            status = process.wait(0.25)
+        except psutil.TimeoutExpired:
+            largest = max(largest, _megabytes(process))
     seconds = time.perf_counter() - started
-    watcher.join()
     lines = len(out.read_text().splitlines())
     if status or lines != len(list(folder.iterdir())):
         raise SystemExit(f"the command ended with {status} and {lines} lines")
-    return seconds, largest[0]
+    return seconds, largest
 
 
-def _watch(process: psutil.Process, largest: list[float]) -> None:
-    """Keep the largest sum until the process ends."""
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        try:
-            family = [process, *process.children(recursive=True)]
-            total = sum(member.memory_full_info().pss for member in family) / 1e6
-            largest[0] = max(largest[0], total)
-        except psutil.Error:
-            continue
-        time.sleep(0.25)
+def _megabytes(process: psutil.Process) -> float:
+    """What a process and its children take; 0 when one ends meanwhile."""
+    try:
+        family = [process, *process.children(recursive=True)]
+        return sum(member.memory_full_info().pss for member in family) / 1e6
+    except psutil.Error:
+        return 0.0
 
 
 def _processor_seconds() -> float:

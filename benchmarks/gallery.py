@@ -6,7 +6,6 @@ uses it again.
 """
 
 import argparse
-import http.client
 import io
 import os
 import random
@@ -22,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
+import urllib3
 from flask import Flask
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -125,26 +125,21 @@ class _QuietHandler(WSGIRequestHandler):
 class _Reviewer:
     """A logged-in browser: their pages have more in them than a visitor's."""
 
-    def __init__(self, app: Flask, port: int) -> None:
-        credentials = {"name": "Person 1", "password": PASSWORD}
-        answer = app.test_client().post("/login", data=credentials)
-        self.headers = {"Cookie": str(answer.headers["Set-Cookie"]).split(";")[0]}
-        self.connection = http.client.HTTPConnection("127.0.0.1", port)
+    def __init__(self, port: int) -> None:
+        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", port, retries=False)
+        login = self.post("/login", {"name": "Person 1", "password": PASSWORD})
+        self._pool.headers = {"Cookie": login.headers["Set-Cookie"].split(";")[0]}
 
     def get(self, path: str, *, also: int = 200) -> bytes:
         """A page, read to its end; an answer with the status `also` is one too."""
-        self.connection.request("GET", path, headers=self.headers)
-        answer = self.connection.getresponse()
-        body = answer.read()
+        answer = self._pool.request("GET", path)
         if answer.status not in (200, also):
             raise RuntimeError(f"{path}: {answer.status}")
-        return body
+        return answer.data
 
-    def post(self, path: str, fields: dict[str, str]) -> None:
+    def post(self, path: str, fields: dict[str, str]) -> urllib3.BaseHTTPResponse:
         """Send a form."""
-        headers = {**self.headers, "Content-Type": "application/x-www-form-urlencoded"}
-        self.connection.request("POST", path, urlencode(fields), headers)
-        self.connection.getresponse().read()
+        return self._pool.request("POST", path, fields=fields, encode_multipart=False)
 
 
 @contextmanager
@@ -153,11 +148,9 @@ def _reviewing(app: Flask) -> Iterator[_Reviewer]:
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    reviewer = _Reviewer(app, server.server_port)
     try:
-        yield reviewer
+        yield _Reviewer(server.server_port)
     finally:
-        reviewer.connection.close()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -1,6 +1,5 @@
 """Starting the servers that are measured, and sending photos to them."""
 
-import http.client
 import os
 import socket
 import subprocess
@@ -13,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import urllib3
 
 ROOT = Path(__file__).resolve().parent.parent
-BOUNDARY = "marque-benchmark"
+_BOUNDARY = "marque-benchmark"
 # cars of ten teams, 960 x 600, each file named after its label
 CAR_PHOTOS = sorted((ROOT / "tests" / "pictures" / "cars").glob("*.jpg"))
 
@@ -50,25 +50,23 @@ def rival(port: int, workers: int = 1) -> Iterator[psutil.Process]:
 def _running(
     command: list[str], env: dict[str, str], port: int, path: str
 ) -> Iterator[psutil.Process]:
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
+    process = psutil.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
-        while not _is_ready(port, path):
+        while not _is_ready(f"http://127.0.0.1:{port}{path}"):
             if time.monotonic() > deadline or process.poll() is not None:
                 raise SystemExit(f"the server on port {port} did not become ready")
             time.sleep(0.1)
-        yield psutil.Process(process.pid)
+        yield process
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _is_ready(port: int, path: str) -> bool:
+def _is_ready(address: str) -> bool:
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
-    except OSError:
+        return urllib3.request("GET", address, timeout=5, retries=False).status == 200
+    except urllib3.exceptions.HTTPError:
         return False
 
 
@@ -103,13 +101,13 @@ class _Measured:
         return f"{self.rate:>10.1f}{self.p50:>9.1f}{self.p99:>9.1f}{self.failures:>8}"
 
 
-def form(photo: bytes, number: int) -> bytes:
+def _form(photo: bytes, number: int) -> bytes:
     """A multipart form with one photo; `number` behind its end makes its bytes unique."""
     head = (
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{number}.jpg"\r\n'
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{number}.jpg"\r\n'
         "Content-Type: image/jpeg\r\n\r\n"
     )
-    end = f"\r\n--{BOUNDARY}--\r\n"
+    end = f"\r\n--{_BOUNDARY}--\r\n"
     return head.encode() + photo + number.to_bytes(8, "big") + end.encode()
 
 
@@ -125,10 +123,10 @@ def load(wanted: Load, photos: list[bytes]) -> _Measured:
     def send(number: int) -> None:
         connection = socket.create_connection(("127.0.0.1", wanted.port), timeout=60)
         while (started := time.perf_counter()) < stop:
-            body = form(photos[number % len(photos)], number)
+            body = _form(photos[number % len(photos)], number)
             head = (
                 f"POST {wanted.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
-                f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n"
+                f"Content-Type: multipart/form-data; boundary={_BOUNDARY}\r\n\r\n"
             )
             connection.sendall(head.encode() + body)
             status, stays = _receive(connection)

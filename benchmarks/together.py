@@ -5,8 +5,6 @@ or when the log lacks something that was acknowledged. The history lies in a tem
 """
 
 import argparse
-import http.client
-import json
 import os
 import random
 import sqlite3
@@ -20,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.servers import BOUNDARY, CAR_PHOTOS, ROOT, form, marque
+import urllib3
+
+from benchmarks.servers import CAR_PHOTOS, ROOT, marque
 
 _PORT = 8733
 _UPLOADERS, _RELABELLERS = 4, 6
@@ -56,29 +56,27 @@ class _BenchmarkClient:
         self.state = state
         self.rng = random.Random(number)
         self.number = number * 1_000_000
-        self._connection = http.client.HTTPConnection("127.0.0.1", _PORT, timeout=60)
+        headers = {"Authorization": f"Bearer {state.key}"}
+        self._pool = urllib3.HTTPConnectionPool(
+            "127.0.0.1", _PORT, timeout=60, retries=False, headers=headers
+        )
 
-    def call(
-        self, method: str, path: str, body: bytes | None, content_type: str = "application/json"
-    ) -> tuple[Any, float]:
-        """The JSON of an answer and the wait for it. Raises `RuntimeError` for a refusal."""
-        headers = {"Authorization": f"Bearer {self.state.key}", "Content-Type": content_type}
+    def call(self, method: str, path: str, **body: Any) -> tuple[Any, float]:
+        """The JSON of an answer and the wait for it; `body` is urllib3's `json` or `fields`. Raises
+        `RuntimeError` for a refusal."""
         started = time.perf_counter()
-        self._connection.request(method, path, body, headers)
-        answer = self._connection.getresponse()
-        text = answer.read()
+        answer = self._pool.request(method, path, **body)
         if answer.status not in (200, 201):
-            raise RuntimeError(f"{method} {path}: {answer.status} {text[:200]!r}")
-        return json.loads(text), (time.perf_counter() - started) * 1000
+            raise RuntimeError(f"{method} {path}: {answer.status} {answer.data[:200]!r}")
+        return answer.json(), (time.perf_counter() - started) * 1000
 
     def upload(self) -> None:
         """Send a new photo with a ground truth, which is one event."""
         self.number += 1
-        name = 'Content-Disposition: form-data; name="ground_truth"'
-        label = f"--{BOUNDARY}\r\n{name}\r\n\r\n{self.rng.choice(_LABELS)}\r\n"
-        body = label.encode() + form(self.rng.choice(_PICTURES), self.number)
-        content_type = f"multipart/form-data; boundary={BOUNDARY}"
-        photo, wait = self.call("POST", "/api/v1/photos", body, content_type)
+        # what is behind a picture's end makes it one that nobody has sent yet
+        picture = self.rng.choice(_PICTURES) + self.number.to_bytes(8, "big")
+        fields = {"ground_truth": self.rng.choice(_LABELS), "file": ("car.jpg", picture)}
+        photo, wait = self.call("POST", "/api/v1/photos", fields=fields)
         self.state.note("uploads", wait, 1, photo["id"])
 
     def relabel(self) -> None:
@@ -88,11 +86,11 @@ class _BenchmarkClient:
         if not picked:
             time.sleep(0.01)
             return
-        body = json.dumps({"ids": picked, "label": self.rng.choice(_LABELS)}).encode()
-        change, wait = self.call("POST", "/api/v1/labels", body)
+        relabel = {"ids": picked, "label": self.rng.choice(_LABELS)}
+        change, wait = self.call("POST", "/api/v1/labels", json=relabel)
         self.state.note("relabels", wait, change["processed"])
         if change["batch"] and self.rng.random() < 1 / 3:
-            undo, wait = self.call("DELETE", f"/api/v1/labels/batches/{change['batch']}", None)
+            undo, wait = self.call("DELETE", f"/api/v1/labels/batches/{change['batch']}")
             self.state.note("undos", wait, undo["processed"])
 
     def run(self, uploads: bool) -> None:
@@ -100,7 +98,7 @@ class _BenchmarkClient:
         while time.monotonic() < self.state.end and not self.state.problems:
             try:
                 (self.upload if uploads else self.relabel)()
-            except (RuntimeError, OSError, http.client.HTTPException) as error:
+            except (RuntimeError, urllib3.exceptions.HTTPError) as error:
                 # 409: another client has changed those photos, so there is nothing to undo
                 if "409" not in str(error):
                     self.state.problems.append(str(error))
