@@ -176,8 +176,7 @@ def _read_lines(stream: IO[bytes], out: Path) -> Done:
 
 def _read_table(stream: IO[bytes], out: Path, several: bool) -> Done:
     failed: dict[str, bool] = {}
-    begins: dict[str, int] = {}
-    end = 0
+    last, begin, end = "", 0, 0  # the last photo, and where its lines begin
     for number, record in enumerate(_records(stream)):
         try:
             cells = next(csv.reader(io.StringIO(record.decode("utf-8"), newline="")))
@@ -189,12 +188,12 @@ def _read_table(stream: IO[bytes], out: Path, several: bool) -> Done:
             )
         if number:
             path = csv_safety.plain_cell(cells[0])
-            begins.setdefault(path, end)
+            if path not in failed:
+                last, begin = path, end
             failed[path] = bool(cells[-1])
         end += len(record)
-    if several and begins:
-        last = max(begins, key=begins.__getitem__)
-        end = begins[last]
+    if several and failed:
+        end = begin
         del failed[last]
     return Done(frozenset(failed), sum(failed.values()), end)
 
