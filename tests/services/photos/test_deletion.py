@@ -16,11 +16,11 @@ from tests.conftest import draw
 from tests.fakes import FolderFiles
 from webapp.domain import LogFilter, Who
 from webapp.errors import BadRequestError, NotAllowedError, PhotoDeletedError, PhotoNotFoundError
-from webapp.extensions import get_extensions, get_files
+from webapp.extensions import get_extensions, get_files, get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
-from webapp.services.exports.run import records
+from webapp.services.exports.run import ExportRun
 from webapp.services.labels import log as label_log
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import deletion
@@ -80,9 +80,8 @@ def test_a_deleted_photo_is_in_no_list(upload: Upload) -> None:
         and photos.latest_checked_photo_of_each_label() == {}
     )
     order = ExportOrder(FORMATS["csv"], GalleryFilter(), base_url="")
-    assert [
-        record.row.public_id for record in records(order, get_extensions().registry, after=0)
-    ] == [other]
+    records = ExportRun(order, get_tools()).records(0)
+    assert [record.row.public_id for record in records] == [other]
 
 
 def test_its_pictures_are_gone_too(upload: Upload) -> None:

@@ -17,7 +17,6 @@ from webapp.errors import ModelError, ServerBusyError
 from webapp.inference.classifier import rank_labels
 from webapp.inference.decoding.images import MAX_SIDE, render_view
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.registry import Registry
 from webapp.services.exports.export_format import Record, path_of
 from webapp.services.exports.order import ExportOrder, without_class
 from webapp.services.jobs.job_type import Tools
@@ -110,12 +109,41 @@ class ExportRun:
         order, counts = self.order, self.counts
         if order.classes_only:
             counts.left_out.update(without_class(order.wanted))
-        for written, record in enumerate(records(order, self.tools.registry, after=after)):
+        for written, record in enumerate(self.records(after)):
             if written == most:
                 counts.more = True
                 return
             counts.add(record.row.ground_truth or "", record.row.public_id)
             yield record
+
+    def records(self, after: int, upto: int | None = None) -> Iterator[Record]:
+        """The photos of the order that are there now, over the number `after` and `upto` another
+        one, oldest first, read in batches; photos that arrive meanwhile are not."""
+        order, registry = self.order, self.tools.registry
+        read_lists(registry)
+        upto = last_id(Photo) if upto is None else upto
+
+        @cache
+        def card(model: str, version: int) -> ModelCard | None:
+            try:
+                return registry.card(model, version)
+            except ModelError:
+                return None
+
+        every_rank = order.format.every_rank
+        selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
+        while rows := storage.batch_of_photos(selection, after, BATCH):
+            told = [] if order.format.holds_photos else rows
+            ids = [row.prediction_id for row in told if row.prediction_id is not None]
+            top = storage.top_lines(ids)
+            events = storage.events_of_photos([row.number for row in told])
+            end_reading()
+            for row in rows:
+                answered = every_rank and row.prediction_id is not None
+                known = card(row.model, row.version) if answered else None
+                ranking = _ranking(row.distribution, known, top.get(row.prediction_id, []))
+                yield Record(row, ranking, events.get(row.number, []))
+            after = rows[-1].number
 
     def write(self, photos: Iterable[Record]) -> Iterator[bytes]:
         """The bytes of the file, counted."""
@@ -147,37 +175,6 @@ class ExportRun:
     def path(self, record: Record) -> str:
         """Where the file of a photo lies in the export."""
         return path_of(record, "JPEG" if self.strips(record.row) else record.row.format)
-
-
-def records(
-    order: ExportOrder, registry: Registry, *, after: int, upto: int | None = None
-) -> Iterator[Record]:
-    """Every photo that passes the filter and is there now, oldest first, read in batches; photos
-    that arrive meanwhile are not. Only those over the number `after` and `upto` another one."""
-    read_lists(registry)
-    upto = last_id(Photo) if upto is None else upto
-
-    @cache
-    def card(model: str, version: int) -> ModelCard | None:
-        try:
-            return registry.card(model, version)
-        except ModelError:
-            return None
-
-    every_rank = order.format.every_rank
-    selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
-    while rows := storage.batch_of_photos(selection, after, BATCH):
-        told = [] if order.format.holds_photos else rows
-        ids = [row.prediction_id for row in told if row.prediction_id is not None]
-        top = storage.top_lines(ids)
-        events = storage.events_of_photos([row.number for row in told])
-        end_reading()
-        for row in rows:
-            answered = every_rank and row.prediction_id is not None
-            known = card(row.model, row.version) if answered else None
-            ranking = _ranking(row.distribution, known, top.get(row.prediction_id, []))
-            yield Record(row, ranking, events.get(row.number, []))
-        after = rows[-1].number
 
 
 def _ranking(

@@ -18,7 +18,7 @@ from webapp.services.exports import order as orders
 from webapp.services.exports.export_format import Record, replacing, write_whole
 from webapp.services.exports.formats import FORMATS, find_format
 from webapp.services.exports.order import ExportOrder, number_after, without_class
-from webapp.services.exports.run import MOST_LOST, ExportCounts, ExportRun, as_json, records
+from webapp.services.exports.run import MOST_LOST, ExportCounts, ExportRun, as_json
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools, walk
 from webapp.services.jobs.queue import Job, JobView, Sender
@@ -147,7 +147,7 @@ def _do(job: RunningJob) -> Json:
     counts = run.counts
 
     def photos() -> Iterator[Record]:
-        for record in records(order, job.tools.registry, after=part["after"], upto=part["upto"]):
+        for record in run.records(part["after"], part["upto"]):
             counts.add(record.row.ground_truth or "", record.row.public_id)
             yield record
             job.progress(counts.photos)
