@@ -5,10 +5,8 @@ benchmarks.serve --seconds 10`. Both servers are up during the whole run and tak
 """
 
 import argparse
-import json
 import os
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.servers import CAR_PHOTOS, Load, load, marque, rival
@@ -17,19 +15,17 @@ _SERVERS = (("Marque", 8731, "/api/v1/photos"), ("FastAPI+Keras", 8732, "/infer"
 
 
 def main() -> None:
-    """Measure at each number of connections and print a table; `--json FILE` keeps the figures."""
+    """Measure at each number of connections and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="seconds at each level")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--rival-workers", type=int, default=1, help="processes of the rival")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     photos = [path.read_bytes() for path in CAR_PHOTOS]
     size = sum(map(len, photos)) / len(photos) / 1024
     print(f"{os.cpu_count()} cores, {len(photos)} photos of 960 x 600 and {size:.0f} KiB, ", end="")
     print(f"{options.seconds:.0f} s a level\n")
     print(f"{'':>13}{'connections':>12}{'images/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'failed':>8}")
-    rows: list[dict[str, object]] = []
     first = 0
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -45,10 +41,7 @@ def main() -> None:
                     first += 1_000_000
                 rates.append(measured.rate)
                 print(f"{name:>13}{connections:>12}{measured}", flush=True)
-                rows.append({"server": name, **asdict(measured), "rate": measured.rate})
             print(f"{'ratio':>13}{connections:>12}{rates[0] / rates[1]:>9.1f}x\n")
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
 
 
 if __name__ == "__main__":

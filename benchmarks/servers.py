@@ -21,7 +21,7 @@ CAR_PHOTOS = sorted((ROOT / "tests" / "pictures" / "cars").glob("*.jpg"))
 
 
 @contextmanager
-def marque(data: Path, port: int, **settings: str) -> Iterator[psutil.Process]:
+def marque(data: Path, port: int) -> Iterator[psutil.Process]:
     """A running Marque with an empty history in `data`; yields gunicorn's master."""
     env = {
         **os.environ,
@@ -29,7 +29,6 @@ def marque(data: Path, port: int, **settings: str) -> Iterator[psutil.Process]:
         "MARQUE_PORT": str(port),
         "MARQUE_ADMIN_PASSWORD": "benchmark-only",
         "MARQUE_RATE_LIMITS": "off",  # all requests come from one address
-        **settings,
     }
     prepare = [sys.executable, "-m", "flask", "--app", "wsgi", "prepare"]
     subprocess.run(prepare, cwd=ROOT, env=env, check=True)
@@ -38,7 +37,7 @@ def marque(data: Path, port: int, **settings: str) -> Iterator[psutil.Process]:
 
 
 @contextmanager
-def rival(port: int, workers: int = 1) -> Iterator[psutil.Process]:
+def rival(port: int, workers: int) -> Iterator[psutil.Process]:
     """The rival: see `benchmarks.rival`."""
     command = [sys.executable, "-m", "uvicorn", "benchmarks.rival:app", "--log-level", "error"]
     command += ["--port", str(port), "--workers", str(workers)]
@@ -85,7 +84,6 @@ class Load:
 class _Measured:
     """Answers under load, and the wait for one in milliseconds (median and 99th percentile)."""
 
-    connections: int
     answers: int
     seconds: float
     p50: float
@@ -150,7 +148,7 @@ def load(wanted: Load, photos: list[bytes]) -> _Measured:
     passed = time.perf_counter() - started
     waits.sort()
     p50, p99 = (waits[int(len(waits) * share)] if waits else float("nan") for share in (0.5, 0.99))
-    return _Measured(wanted.connections, len(waits), passed, p50, p99, len(failures))
+    return _Measured(len(waits), passed, p50, p99, len(failures))
 
 
 def _receive(connection: socket.socket) -> tuple[int, bool]:
