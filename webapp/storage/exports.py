@@ -112,10 +112,10 @@ def top_lines(prediction_ids: Sequence[int]) -> dict[int, list[tuple[int, str, f
     return lines
 
 
-def events_of_photos(numbers: Sequence[int]) -> dict[int, list[LabelEvent]]:
+def events_of_photos(numbers: Sequence[int]) -> dict[int | None, list[LabelEvent]]:
     """The label history of photos, oldest first."""
     statement = select(LabelEvent).where(LabelEvent.photo_id.in_(numbers)).order_by(LabelEvent.id)
-    events: dict[int, list[LabelEvent]] = defaultdict(list)
+    events: dict[int | None, list[LabelEvent]] = defaultdict(list)
     for event in db.session.execute(statement).scalars():
         events[event.photo_id].append(event)
     return events

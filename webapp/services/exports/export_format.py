@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
-from webapp.domain import VERDICTS, RankedLabel
+from webapp.domain import RankedLabel
 from webapp.inference.decoding.detect_format import CONTENT_TYPES
 
 if TYPE_CHECKING:
@@ -37,12 +37,6 @@ class Record:
     row: Any
     ranking: tuple[RankedLabel, ...]
     events: list[Any]
-
-    @property
-    def label(self) -> str:
-        """The class that a person gave; "" without a ground truth and for a verdict."""
-        truth = self.row.ground_truth
-        return truth if truth and truth not in VERDICTS else ""
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,13 @@ def export_file(order: ExportOrder, path: Path, *, tools: Tools, watch: _Watch) 
     part, note = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.part.json")
     run = _resume(order, part, note, tools)
     if run is None:
-        run = ExportRun(order, tools, counts=ExportCounts(last=order.after))
+        run = ExportRun(order, tools)
         part.unlink(missing_ok=True)
         begun = {"about": _about(order), "made": run.made.isoformat(), "label_event": run.event}
         write_whole(note, as_json(begun))
     run.heading = run.counts.photos == 0
     with part.open("ab") as stream:
-        photos = run.photos(number_after(run.counts.last), most=order.most)
+        photos = run.photos(number_after(run.counts.last or order.after), most=order.most)
         for piece in run.write(watch(photos)):
             stream.write(piece)
     manifest = run.manifest | run.counts.checksum
@@ -97,7 +97,7 @@ def _about(order: ExportOrder) -> Json:
 
 def _count_lines(order: ExportOrder, part: Path) -> ExportCounts:
     """Count the whole lines of an interrupted export and cut off the last one when it is not."""
-    counts, read_line = ExportCounts(last=order.after), order.format.read_line
+    counts, read_line = ExportCounts(), order.format.read_line
     with part.open("rb") as stream:
         for line in stream:
             if not line.endswith(b"\n"):
@@ -106,7 +106,7 @@ def _count_lines(order: ExportOrder, part: Path) -> ExportCounts:
             if read_line and (photo := read_line(line)):
                 counts.add(photo[1], photo[0])
     if not counts.photos:
-        counts = ExportCounts(last=order.after)
+        counts = ExportCounts()  # a heading alone is written again
     with part.open("r+b") as stream:
         stream.truncate(counts.written)
     return counts

@@ -25,8 +25,9 @@ def _write(records: Iterable[Record], run: ExportRun) -> Iterator[bytes]:
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as annotations:
         for number, record in enumerate(records, 1):
             yield json_item(_image(number, record, run.order.base_url), first=number == 1)
-            if record.label:
-                category = categories.setdefault(record.label, len(categories) + 1)
+            truth = record.row.ground_truth
+            if truth and truth not in VERDICTS:
+                category = categories.setdefault(truth, len(categories) + 1)
                 mark = {"id": number, "image_id": number, "category_id": category}
                 annotations.write(json_item(mark, first=annotations.tell() == 0))
         yield b'\n], "annotations": ['
