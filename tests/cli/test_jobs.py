@@ -62,6 +62,12 @@ def test_a_failed_job_is_shown_with_exit_code_1(app: Flask, runner: FlaskCliRunn
     assert (done.exit_code, "The disk is full." in done.stdout) == (1, True)
 
 
+def test_an_id_that_begins_with_a_dash_is_no_option(runner: FlaskCliRunner) -> None:
+    for word in ("show", "cancel", "retry"):
+        done = runner.invoke(args=["jobs", word, "-AbC-dEf_123456x"])
+        assert (done.exit_code, "option" in done.stderr) == (1, False)
+
+
 def test_a_strange_id_is_told(runner: FlaskCliRunner) -> None:
     for word in ("show", "cancel", "retry"):
         done = runner.invoke(args=["jobs", word, "nobody"])

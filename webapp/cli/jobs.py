@@ -12,6 +12,7 @@ from webapp.services.jobs.queue import EVERYBODY, JobView
 
 bp = command_group("jobs", "Background jobs.")
 _TERMINAL = Who("the terminal")
+_ANY_ID = {"ignore_unknown_options": True}  # an id may begin with a dash
 
 
 @bp.cli.command("list")
@@ -34,7 +35,7 @@ def _list_command(state: str | None, job_type: str, as_json: bool) -> None:
         click.echo("No jobs.")
 
 
-@bp.cli.command("show")
+@bp.cli.command("show", context_settings=_ANY_ID)
 @click.argument("job_id")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 @needs_history
@@ -51,7 +52,7 @@ def _show(job_id: str, as_json: bool) -> None:
     sys.exit(1 if view.state == "failed" else 0)
 
 
-@bp.cli.command("cancel")
+@bp.cli.command("cancel", context_settings=_ANY_ID)
 @click.argument("job_id")
 @needs_history
 def _cancel(job_id: str) -> None:
@@ -60,7 +61,7 @@ def _cancel(job_id: str) -> None:
     click.echo("Cancelled." if view.over else "It stops within a few seconds.")
 
 
-@bp.cli.command("retry")
+@bp.cli.command("retry", context_settings=_ANY_ID)
 @click.argument("job_id")
 @needs_history
 def _retry(job_id: str) -> None:
