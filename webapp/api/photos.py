@@ -200,7 +200,8 @@ def put_ground_truth(public_id: PhotoId, body: photos.GroundTruthBody) -> Respon
     except errors.MarqueError:
         gallery.get_photo(public_id)  # that the photo is gone says more
         raise
-    photo = photos.photo_json(gallery.get_photo(public_id), get_registry())
+    assert done.photo is not None  # noqa: S101  (it was named)
+    photo = photos.photo_json(done.photo, get_registry())
     return jsonify(photo if done.label == body.label else {**photo, "taken_as": done.label})
 
 

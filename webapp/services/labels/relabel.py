@@ -29,13 +29,15 @@ class Relabelled:
     """What a change did.
 
     `changed` photos, `skipped` ones (they had the label already, or changed since), the `batch` to
-    undo ("" when nothing changed), and the canonical `label` that was given ("" for none).
+    undo ("" when nothing changed), the canonical `label` that was given ("" for none), and the
+    `photo` as it is now, where it was one that was named.
     """
 
     changed: int
     skipped: int
     batch: str
     label: str = ""
+    photo: Photo | None = None
 
 
 def check_label(label: str, cards: Sequence[ModelCard]) -> str:
@@ -89,15 +91,15 @@ def relabel_photo(
     label = check_label(label, cards)
     check_why(stamp.why)
     with writing():
-        photo = events.photos_by_id([public_id]).get(public_id)
+        photo = photos.find_photo(Photo.public_id == public_id)
         if photo is None:
             raise absent(public_id)
         model = model_of(label, cards) or photo.shown_model
         if photo.ground_truth == label and (label != NONE_OF_THESE or photo.truth_model == model):
-            return Relabelled(0, 1, "", label)
+            return Relabelled(0, 1, "", label, photo)
         record_label(photo, label, model, stamp)
         webhook_events.labels_changed(stamp.batch)
-    return Relabelled(1, 0, stamp.batch, label)
+    return Relabelled(1, 0, stamp.batch, label, photo)
 
 
 def record_label(photo: Photo, label: str, model: str | None, stamp: Stamp) -> None:

@@ -14,10 +14,11 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    inspect,
     select,
     update,
 )
-from sqlalchemy.orm import contains_eager, selectinload
+from sqlalchemy.orm import contains_eager, lazyload, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE, hash_bands
@@ -84,23 +85,29 @@ _set_outcomes = (
     update(Prediction)
     .where(Prediction.photo_id == bindparam("number"))
     .values(outcome=_outcome_for(_truth, _truth_model))
+    .returning(Prediction.id, Prediction.outcome)
 )
 _set_truth = (
     update(Photo)
     .where(Photo.id == bindparam("number"))
     .values(ground_truth=_truth, truth_model=_truth_model, outcome=_photo_outcome(_truth))
+    .returning(Photo.outcome)
 )
 
 
+# What a photo has besides its prediction: of several photos loaded with them, else when asked for.
+_of_many = (
+    contains_eager(Photo.prediction).selectinload(Prediction.top),
+    selectinload(Photo.uploader),
+)
+_of_one = contains_eager(Photo.prediction).lazyload(Prediction.top), lazyload(Photo.uploader)
+
+
 def _answered(model: str = "", version: int | None = None) -> Select[Any]:
-    """Photos whose `prediction` is the shown one or that of a model, with its top five."""
-    meant = contains_eager(Photo.prediction).selectinload(Prediction.top)
-    return (
-        with_prediction(Photo, model=model, version=version)
-        .where(Photo.deleted_at.is_(None))
-        .options(meant, selectinload(Photo.uploader))
-        .execution_options(populate_existing=True)
-    )
+    """Photos whose `prediction` is the shown one or that of a model."""
+    answered = with_prediction(Photo, model=model, version=version)
+    existing = answered.where(Photo.deleted_at.is_(None))
+    return existing.execution_options(populate_existing=True)
 
 
 # ---- one photo ----
@@ -109,12 +116,12 @@ def _answered(model: str = "", version: int | None = None) -> Select[Any]:
 def find_photo(which: Any, model: str = "") -> Photo | None:
     """The photo that satisfies a condition, with its shown prediction or that of `model`; None when
     there is none."""
-    return db.session.scalar(_answered(model).where(which))
+    return db.session.scalar(_answered(model).where(which).options(*_of_one))
 
 
 def latest_photo() -> Photo | None:
     """The newest photo, or None in an empty history."""
-    return db.session.scalar(_answered().order_by(Photo.id.desc()).limit(1))
+    return db.session.scalar(_answered().options(*_of_one).order_by(Photo.id.desc()).limit(1))
 
 
 def find_bytes(sha256: str) -> Any:
@@ -181,14 +188,15 @@ def photos_by_number(
     numbers: Sequence[int], model: str = "", version: int | None = None
 ) -> list[Photo]:
     """The photos with these numbers, in this order."""
-    statement = _answered(model, version).where(Photo.id.in_(numbers))
+    statement = _answered(model, version).where(Photo.id.in_(numbers)).options(*_of_many)
     by_number = {photo.id: photo for photo in db.session.scalars(statement)} if numbers else {}
     return [by_number[number] for number in numbers if number in by_number]
 
 
 def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str, Photo]:
     """The photos with these ids, by id; unknown ids are absent."""
-    photos = db.session.scalars(_answered(model).where(Photo.public_id.in_(public_ids)))
+    statement = _answered(model).where(Photo.public_id.in_(public_ids)).options(*_of_many)
+    photos = db.session.scalars(statement)
     return {photo.public_id: photo for photo in photos}
 
 
@@ -281,10 +289,14 @@ def refresh_outcomes(photo_ids: Sequence[int]) -> None:
 def set_truth(photo: Photo, label: str, model: str | None) -> None:
     """Give a photo a ground truth, and it and its predictions their outcomes."""
     values = {"number": photo.id, "new_truth": label, "new_model": model}
-    for statement in (_set_outcomes, _set_truth):
-        db.session.connection().execute(statement, values)
-    set_committed_value(photo, "ground_truth", label)
-    set_committed_value(photo, "truth_model", model)
+    outcomes = {
+        row.id: row.outcome for row in db.session.connection().execute(_set_outcomes, values)
+    }
+    if "prediction" not in inspect(photo).unloaded and photo.prediction:
+        set_committed_value(photo.prediction, "outcome", outcomes[photo.prediction.id])
+    outcome = db.session.connection().execute(_set_truth, values).scalar_one()
+    for name, value in (("ground_truth", label), ("truth_model", model), ("outcome", outcome)):
+        set_committed_value(photo, name, value)
 
 
 def refresh_shown(*photo_ids: int) -> None:

@@ -23,7 +23,7 @@ from webapp.views.template_filters import count
 bp = guards.guard(Blueprint("label_import", __name__, url_prefix="/import"), guards.people_only)
 
 
-class _ImportForm(Form):
+class _LabelFileForm(Form):
     """A file of labels, or a folder of photos, of which the script sends the SHA-256 of each; then
     what to do with it."""
 
@@ -44,7 +44,7 @@ def index(error: BadLabelFileError | None = None) -> ResponseReturnValue:
 @bp.post("")
 def send() -> ResponseReturnValue:
     """Keep the file and look at it."""
-    file = _ImportForm().file.data
+    file = _LabelFileForm().file.data
     content = file.read(label_import.MAX_BYTES + 1) if file else b""
     name = clean_name(file.filename or "") if file else ""
     public_id = label_import.keep_file(name, content, who=guards.who())
@@ -54,7 +54,7 @@ def send() -> ResponseReturnValue:
 @bp.post("/folder")
 def send_folder() -> ResponseReturnValue:
     """Look at a folder of photos with one for each label, or at their checksums by the script."""
-    form = _ImportForm()
+    form = _LabelFileForm()
     files: Iterable[tuple[str, str]] = (
         (photo.filename, hashlib.file_digest(photo.stream, "sha256").hexdigest())
         for photo in form.folder.data or ()
@@ -70,7 +70,7 @@ def send_folder() -> ResponseReturnValue:
 def look(public_id: str) -> ResponseReturnValue:
     """What the file would do. The form gives the photos their labels, as one batch; of a large file
     a job does."""
-    form, file = _ImportForm(request.values), label_import.own_file(public_id, guards.who())
+    form, file = _LabelFileForm(request.values), label_import.own_file(public_id, guards.who())
     by_name, replace, cards = bool(form.by_name.data), bool(form.replace.data), live_choice("")
     confirmed = request.method == "POST"
     if confirmed and label_import.is_large(file):
