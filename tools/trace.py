@@ -1,12 +1,12 @@
 """Trace one upload and one relabel, by JSON and by form: files of the app passed, SQL statements.
 
-    python tools/trace.py [FOLDER] [--list]
+    python tools/trace.py [FOLDER] [--stand-in] [--list]
 
 The app of the checkout in FOLDER runs in this process on an empty database with its real models,
-f1-teams for the site. Each request is made once before, so that what is loaded on first need does
-not count. A file is passed when one of its functions is entered while the request is answered.
-BEGIN, COMMIT and ROLLBACK are counted apart from statements. `--list` prints the files and the
-statements.
+f1-teams for the site; with `--stand-in` with one model whose network is the tests' stand-in. Each
+request is made once before, so that what is loaded on first need does not count. A file is passed
+when one of its functions is entered while the request is answered. BEGIN, COMMIT and ROLLBACK are
+counted apart from statements. `--list` prints the files and the statements.
 """
 
 import argparse
@@ -64,11 +64,18 @@ class _Trace:
             self.files.add(path.removeprefix(self.folder))
 
 
-def _make_app(root: Path, data: str) -> Any:
+def _make_app(root: Path, data: str, *, stand_in: bool) -> Any:
     """The app of the checkout, set by environment variables, writing into `data`."""
-    os.environ |= {"MARQUE_DATA": data, "MARQUE_MODELS": f"{root}/models"}
-    os.environ |= {"MARQUE_MODEL": "f1-teams", "MARQUE_ADMIN_PASSWORD": _PASSWORD}
-    return import_module("webapp.app").create_app()
+    models = f"{data}/models" if stand_in else f"{root}/models"
+    os.environ |= {"MARQUE_DATA": data, "MARQUE_MODELS": models, "MARQUE_MODEL": "f1-teams"}
+    os.environ["MARQUE_ADMIN_PASSWORD"] = _PASSWORD
+    create_app = import_module("webapp.app").create_app
+    if not stand_in:
+        return create_app()
+    config = import_module("webapp.config").Config
+    classifier = import_module("tests.fakes").FakeClassifier()
+    import_module("tests.conftest").install(classifier.card, Path(models))
+    return create_app(getattr(config, "from_env", config)(), classifier)
 
 
 def _trace_requests(root: Path, app: Any) -> dict[str, _Trace]:
@@ -119,12 +126,13 @@ def _expect(answer: Any, *statuses: int) -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(usage=(__doc__ or "").split("\n\n")[1].strip())
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parents[1])
+    parser.add_argument("--stand-in", action="store_true")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     root = options.folder.resolve()
     sys.path[0] = str(root)
     with tempfile.TemporaryDirectory() as data:
-        traces = _trace_requests(root, _make_app(root, data))
+        traces = _trace_requests(root, _make_app(root, data, stand_in=options.stand_in))
     for name, trace in traces.items():
         figures = f"{len(trace.files):>3} files {len(trace.statements):>3} statements"
         sys.stdout.write(f"{name:16} {figures}   {' '.join(trace.transactions)}\n")
