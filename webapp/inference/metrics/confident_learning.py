@@ -18,9 +18,8 @@ class _Doubt(NamedTuple):
     other: int  # the index of the more likely label
     probability: float  # the model's for the given label
     other_probability: float
-    margin: (
-        float  # `probability` minus the highest of any other label: the lower, the more suspected
-    )
+    # `probability` minus the highest of any other label: the lower, the more suspected
+    margin: float
 
 
 def thresholds(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> NDArray[np.float64]:
