@@ -273,7 +273,7 @@ def tell_planner() -> None:
 
 
 def _figures() -> list[dict[str, str]]:
-    """A row for each index: all its rows, then how many share the first column, the first two, …"""
+    """A row for each index: its rows, then how many share the first column, the first two, etc."""
     tables: list[Any] = [row.__table__ for row in (Photo, Prediction, LabelEvent)]
     indexes = [index for of_photos in tables for index in of_photos.indexes]
     return [
