@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,6 +110,43 @@ class Answer:
     def label(self) -> str:
         """The first label, named even when the decision is `UNCLASSIFIED`."""
         return self.ranked[0].label
+
+
+Box = tuple[float, float, float, float]  # x, y, width, height in 0..1 of the upright photo
+WHOLE_PHOTO: Box = (0.0, 0.0, 1.0, 1.0)
+
+# who found a car; whole: nobody looked or nothing was found, and the whole photo counts as one
+FoundBy = Literal["detector", "person", "whole"]
+DETECTOR: FoundBy = "detector"
+PERSON: FoundBy = "person"
+WHOLE: FoundBy = "whole"
+
+
+@dataclass(frozen=True)
+class DetectedCar:
+    """Where a car is in a photo, and who found it. `score` in [0, 1] is the detector's, else
+    None."""
+
+    box: Box = WHOLE_PHOTO
+    score: float | None = None
+    found_by: FoundBy = WHOLE
+
+
+@dataclass(frozen=True)
+class ClassifiedCar:
+    """A car with what each model that was asked said about it.
+
+    `chosen` is the place in `answers` of the one that is shown, None without answers.
+    """
+
+    car: DetectedCar
+    answers: list[Answer]
+    chosen: int | None
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer that is shown, None without answers."""
+        return None if self.chosen is None else self.answers[self.chosen]
 
 
 # outcomes of a photo: what its shown prediction turned out to be; unlabelled: nobody has checked

@@ -50,7 +50,8 @@ def children() -> list[psutil.Process]:
 
 def answer_of(path: Path, result: Result) -> tuple[str, object]:
     if isinstance(result, ClassifiedPhoto):
-        return path.name, [(line.label, line.probability) for line in result.answers[0].ranked]
+        ranked = result.cars[0].answers[0].ranked
+        return path.name, [(line.label, line.probability) for line in ranked]
     return path.name, str(result)
 
 
@@ -97,12 +98,9 @@ def test_to_store_a_photo_all_that_is_needed_comes_along(paths: list[Path]) -> N
     (_path, result), *_others = pool.classify(paths[:2], Task(store=True))
     pool.close()
     assert isinstance(result, ClassifiedPhoto)
-    assert (len(result.sha256), result.thumbnail[:2], len(result.answers[0].ranked)) == (
-        64,
-        b"\xff\xd8",
-        10,
-    )
-    assert result.answers[0].output.probabilities.shape == (10,)
+    (answer,) = result.cars[0].answers
+    assert (len(result.sha256), result.thumbnail[:2], len(answer.ranked)) == (64, b"\xff\xd8", 10)
+    assert answer.output.probabilities.shape == (10,)
 
 
 def test_a_file_that_is_gone_is_an_error_of_its_own(pool: Pool, tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.domain import UNCLASSIFIED, Answer, DecodedPhoto, NetworkOutput, RankedLabel
+from webapp.domain import (
+    UNCLASSIFIED,
+    Answer,
+    ClassifiedCar,
+    DecodedPhoto,
+    DetectedCar,
+    NetworkOutput,
+    RankedLabel,
+)
 from webapp.errors import BrokenPhotoError, ModelUnavailableError
 from webapp.inference.decoding.images import (
     MAX_BYTES,
@@ -65,13 +73,14 @@ class Classifier(ABC):
 
 @dataclass(frozen=True)
 class ClassifiedPhoto:
-    """The answers in the order of the models, the decoded photo, and its thumbnail.
+    """The cars, the main one first, each with the answers in the order of the models; the decoded
+    photo, and its thumbnail.
 
-    `thumbnail` is empty when nothing is to be stored. `sha256` is that of the bytes, "" where the
-    caller knows it.
+    There is at least one car. `thumbnail` is empty when nothing is to be stored. `sha256` is that
+    of the bytes, "" where the caller knows it.
     """
 
-    answers: list[Answer]
+    cars: list[ClassifiedCar]
     decoded: DecodedPhoto
     thumbnail: bytes = b""
     sha256: str = ""
@@ -84,7 +93,8 @@ def classify(
     thumbnail: bool = False,
     top: int | None = None,
 ) -> ClassifiedPhoto:
-    """Decode a photo and let each model answer, with `top` labels (at least two) or all.
+    """Decode a photo and let each model answer, with `top` labels (at least two) or all. The whole
+    photo counts as one car, of which the first model's answer is shown.
 
     It is decoded once for each size that the models need, so that each answers as it would alone;
     without models, as large as a thumbnail. Raises `PhotoRefusedError`.
@@ -102,7 +112,8 @@ def classify(
         elapsed_ms = (time.perf_counter() - started + seconds) * 1000
         answers.append(make_answer(classifier.card, output, elapsed_ms, top))
     first = decoded[sides[0]][0]
-    return ClassifiedPhoto(answers, first, make_thumbnail(first.pixels) if thumbnail else b"")
+    cars = [ClassifiedCar(DetectedCar(), answers, 0 if answers else None)]
+    return ClassifiedPhoto(cars, first, make_thumbnail(first.pixels) if thumbnail else b"")
 
 
 def read_file(path: Path) -> bytes:

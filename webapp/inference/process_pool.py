@@ -16,6 +16,7 @@ from queue import SimpleQueue
 import numpy as np
 
 import webapp
+from webapp.domain import Answer
 from webapp.errors import BrokenPhotoError, MarqueError, ModelUnavailableError
 from webapp.inference.classifier import ClassifiedPhoto, Classifier, classify, read_file
 
@@ -193,14 +194,18 @@ def try_to_classify(
         photo = classify(content, classifiers, thumbnail=task.store, top=task.top)
     except MarqueError as error:
         return error
-    answers = []
-    for answer in photo.answers:
-        embedding = answer.output.embedding if task.store else _NOTHING
-        output = replace(answer.output, embedding=embedding, feature_map=_NOTHING)
-        answers.append(replace(answer, output=output))
+    cars = [
+        replace(car, answers=[_small(answer, task) for answer in car.answers]) for car in photo.cars
+    ]
     return replace(
         photo,
-        answers=answers,
+        cars=cars,
         decoded=replace(photo.decoded, pixels=_NO_PIXELS),
         sha256=hashlib.sha256(content).hexdigest() if task.store else "",
     )
+
+
+def _small(answer: Answer, task: Task) -> Answer:
+    """The answer without the feature map, and without the embedding if it is not to be stored."""
+    embedding = answer.output.embedding if task.store else _NOTHING
+    return replace(answer, output=replace(answer.output, embedding=embedding, feature_map=_NOTHING))

@@ -249,7 +249,7 @@ def _sent(answer: Row, options: _Options) -> Row:
 def _classified(photo: ClassifiedPhoto, changed: Mapping[str, ModelCard], options: _Options) -> Row:
     """`changed` are the cards of models with merged labels, as they read now."""
     predictions = []
-    for answer in photo.answers:
+    for answer in photo.cars[0].answers:
         if card := changed.get(answer.model):
             answer = make_answer(card, answer.output, answer.elapsed_ms, options.top)
         predictions.append(_prediction(answer, answer.ranked, answer.output.familiarity))

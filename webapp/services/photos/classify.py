@@ -86,7 +86,7 @@ class StoredPhoto:
 def answer_photo(incoming: Incoming, pipeline: Pipeline) -> list[Answer]:
     """Each model's answer. Raises `PhotoRefusedError` or `ServerBusyError`."""
     _check_size(incoming.content)
-    answers = _classify(incoming.content, pipeline).answers
+    answers = _classify(incoming.content, pipeline).cars[0].answers
     return [_with_merges(*pair) for pair in zip(pipeline.classifiers, answers, strict=True)]
 
 
@@ -164,7 +164,7 @@ def _classify_photo(
     if known is None:
         with suppress(IntegrityError):  # the same bytes were stored at the same moment
             return _store(incoming, pipeline, origin, classified)
-    return _complete(pipeline, origin, sha256, classified.answers)
+    return _complete(pipeline, origin, sha256, classified.cars[0].answers)
 
 
 def _store(
@@ -190,7 +190,7 @@ def _store(
     )
     with writing():
         pipeline.files.put(photo.sha256, incoming.content)
-        answers = list(map(_with_merges, pipeline.classifiers, classified.answers))
+        answers = list(map(_with_merges, pipeline.classifiers, classified.cars[0].answers))
         rows = [_prediction_row(answer) for answer in answers]
         storage.add_photo(photo, classified.thumbnail, rows[0] if rows else None)
         for classifier, prediction in zip(pipeline.classifiers, rows, strict=True):
@@ -240,7 +240,7 @@ def ask_models(photo: Photo, pipeline: Pipeline, *, standing: bool = True) -> bo
     if not missing:
         return False
     content = stored_content(photo, pipeline.files)
-    answers = _classify(content, replace(pipeline, classifiers=missing)).answers
+    answers = _classify(content, replace(pipeline, classifiers=missing)).cars[0].answers
     with writing():
         photo = get_photo(photo.public_id)
         unseen = photo.prediction is None
