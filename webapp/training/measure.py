@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.models.held_out import LabelledPhoto
 from webapp.training.calibration import Calibration, Floats, build_space, calibrate
+from webapp.training.data_files import files_in
 from webapp.training.dataset import Examples, Parts, fit_all, fit_photo, truths_of
 from webapp.training.evaluation.metrics import JudgedPhotos, area_under_curve, summary
 from webapp.training.job import TrainingJob, say
-from webapp.training.readers import files_in
 from webapp.training.recipe import Recipe
 from webapp.training.run import Inference
 

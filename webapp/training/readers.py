@@ -3,8 +3,7 @@
 import csv
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,16 @@ from typing import Any
 from webapp.errors import TrainingError
 from webapp.inference.decoding.crop import Box
 from webapp.inference.models.held_out import LabelledPhoto
+from webapp.training.data_files import (
+    IMAGE_COLUMNS,
+    LABEL_COLUMNS,
+    FileIndex,
+    files_in,
+    find_column,
+    inside,
+    table_rows,
+    tables_in,
+)
 from webapp.training.recipe import Layout, Recipe
 
 try:  # scipy comes with what training needs; a version can be evaluated without it
@@ -19,8 +28,6 @@ try:  # scipy comes with what training needs; a version can be evaluated without
 except ImportError:
     loadmat = None
 
-_IMAGE_COLUMNS = "image filename file file_name path photo id image_id img fname relative_im_path"
-_LABEL_COLUMNS = "label category class class_name ground_truth target breed team model"
 _BOX_COLUMNS = (("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2"), ("x1", "y1", "x2", "y2"))
 # annotations of Stanford Cars in the order in which they are looked for -> folder of the photos
 _DEVKIT_FILES = {
@@ -89,7 +96,7 @@ def _read_folders(folder: Path, _layout: Layout) -> Listing:
     labels = _label_folders(folder)
     if not labels:
         hint = ""
-        if tables := _tables(folder):
+        if tables := tables_in(folder):
             hint = f" If {tables[0].name} names the labels, read it with --layout table."
         raise TrainingError(f"The data folder {folder} has no folder per label in it.{hint}")
     photos = [LabelledPhoto(path, label.name) for label in labels for path in files_in(label)]
@@ -106,53 +113,26 @@ def _label_folders(folder: Path) -> list[Path]:
 
 def _read_table(folder: Path, layout: Layout) -> Listing:
     """Photos are named by path, by file name or by file name without its ending."""
-    tables = [_inside(folder, layout.file)] if layout.file else _tables(folder)
+    tables = [inside(folder, layout.file)] if layout.file else tables_in(folder)
     if len(tables) != 1:
         names = ", ".join(path.name for path in tables)
         raise TrainingError(
             f"The data folder {folder} needs one .csv or .tsv file, it has {names or 'none'}. "
             "Name it in the recipe: layout.file."
         )
-    rows = _table_rows(tables[0])
+    rows = [row for _number, row in table_rows(tables[0])]
     columns = list(rows[0])
-    image = _column(layout.image_column, _IMAGE_COLUMNS, columns, "image")
-    label = _column(layout.label_column, _LABEL_COLUMNS, columns, "label")
+    image = _column(layout.image_column, IMAGE_COLUMNS, columns, "image")
+    label = _column(layout.label_column, LABEL_COLUMNS, columns, "label")
     photos = ((row[image], row[label], None) for row in rows)
-    return _listing(photos, _inside(folder, layout.images))
-
-
-def _tables(folder: Path) -> list[Path]:
-    files = (path for path in folder.iterdir() if path.is_file())
-    return sorted(path for path in files if path.suffix.lower() in (".csv", ".tsv"))
-
-
-def _table_rows(path: Path, headings: Sequence[str] = ()) -> _Rows:
-    """The lines of a table by column; `headings` name the columns of a table without a heading."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        delimiter = max("\t,;", key=text.partition("\n")[0].count)
-        lines = [line for line in csv.reader(text.splitlines(), delimiter=delimiter) if any(line)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TrainingError(f"The table {path.name} cannot be read: {error}") from error
-    columns = [cell.strip() for cell in headings or (lines.pop(0) if lines else ())]
-    if not lines:
-        raise TrainingError(f"The table {path.name} has no line for a photo.")
-    for number, line in enumerate(lines, 1 if headings else 2):
-        if len(line) != len(columns):
-            raise TrainingError(
-                f"The table {path.name} has {len(columns)} columns, but not in line {number}."
-            )
-    return [dict(zip(columns, (cell.strip() for cell in line), strict=True)) for line in lines]
+    return _listing(photos, inside(folder, layout.images))
 
 
 def _column(wanted: str, usual: str, columns: list[str], what: str) -> str:
     """The column called `wanted`, or the one with the most usual name."""
-    lowered = {column.lower(): column for column in reversed(columns)}
-    if wanted and wanted in columns:
-        return wanted
-    for name in () if wanted else usual.split():
-        if name in lowered:
-            return lowered[name]
+    column = (wanted if wanted in columns else None) if wanted else find_column(usual, columns)
+    if column is not None:
+        return column
     problem = f"{wanted!r}" if wanted else f"with a usual name for the {what}"
     raise TrainingError(
         f"The table has no column {problem}; it has {', '.join(columns)}. "
@@ -165,7 +145,7 @@ def _column(wanted: str, usual: str, columns: list[str], what: str) -> str:
 
 def _read_cars_devkit(folder: Path, layout: Layout) -> Listing:
     """`cars_annos` or the devkit's annotations, as .mat or CSV, with class numbers or names."""
-    file = _inside(folder, layout.file) if layout.file else _first_below(folder, _DEVKIT_FILES)
+    file = inside(folder, layout.file) if layout.file else _first_below(folder, _DEVKIT_FILES)
     if file is None:
         raise TrainingError(
             f"There is no annotation file of Stanford Cars in {folder}: "
@@ -174,8 +154,8 @@ def _read_cars_devkit(folder: Path, layout: Layout) -> Listing:
     rows, names = _annotations(file)
     names = names or _class_names(folder)
     columns = list(rows[0]) if rows else []
-    image = _column("", _IMAGE_COLUMNS, columns, "image")
-    label = _column("", _LABEL_COLUMNS, columns, "label")
+    image = _column("", IMAGE_COLUMNS, columns, "image")
+    label = _column("", LABEL_COLUMNS, columns, "label")
     corners = next((four for four in _BOX_COLUMNS if layout.crop and set(four) <= {*columns}), ())
     photos = (
         (
@@ -186,7 +166,7 @@ def _read_cars_devkit(folder: Path, layout: Layout) -> Listing:
         for row in rows
     )
     if layout.images:
-        return _listing(photos, _inside(folder, layout.images))
+        return _listing(photos, inside(folder, layout.images))
     name = _DEVKIT_FILES.get(file.name)
     folders = (path for path in sorted(folder.rglob(name)) if path.is_dir()) if name else ()
     return _listing(photos, next(iter(folders), folder))
@@ -207,7 +187,7 @@ def _annotations(file: Path) -> tuple[_Rows, list[str]]:
     with file.open(encoding="utf-8-sig", errors="replace") as lines:
         first = lines.readline().lower()
     headings = () if "class" in first or "label" in first else _DEVKIT_HEADINGS
-    return _table_rows(file, headings), []
+    return [row for _number, row in table_rows(file, headings)], []
 
 
 def _class_names(folder: Path) -> list[str]:
@@ -247,7 +227,7 @@ def _box(corners: list[Any]) -> Box:
 def _read_dogs(folder: Path, layout: Layout) -> Listing:
     """`Images/nXXXXXXXX-Breed/<photo>`, or those in a .mat list such as `train_list.mat`."""
     usual = "Images" if (folder / "Images").is_dir() else ""
-    root = _inside(folder, layout.images or usual)
+    root = inside(folder, layout.images or usual)
     photos: list[LabelledPhoto] = []
     labels: dict[str, str] = {}
     for path in _label_folders(root):
@@ -262,7 +242,7 @@ def _read_dogs(folder: Path, layout: Layout) -> Listing:
         raise TrainingError(f"The folders in {root} must be called like n02085620-Chihuahua.")
     if not layout.file:
         return Listing(tuple(photos), labels)
-    file = _inside(folder, layout.file)
+    file = inside(folder, layout.file)
     entries = _read_matlab(file).get("file_list")
     if not isinstance(entries, list):
         raise TrainingError(f"{file.name} has no file_list.")
@@ -272,24 +252,20 @@ def _read_dogs(folder: Path, layout: Layout) -> Listing:
     return Listing(tuple(known[name] for name in wanted if name in known), labels, missing)
 
 
-# ---- files ----
+# ---- what the formats share ----
 
 
 def _listing(rows: Iterable[tuple[str, str, Box | None]], folder: Path) -> Listing:
     """The photos of rows of (name, label, box); a name may be a path, or lack its ending."""
-    paths = {path.relative_to(folder).as_posix(): path for path in files_in(folder)}
-    by_name: dict[str, list[str]] = defaultdict(list)
-    for relative, path in paths.items():
-        for name in {path.name, path.stem}:
-            by_name[name].append(relative)
+    index = FileIndex(folder)
     photos: list[LabelledPhoto] = []
     missing: list[str] = []
     for name, label, box in rows:
-        plain = name.replace("\\", "/").removeprefix("./")
-        matches = [plain] if plain in paths else by_name.get(plain.rpartition("/")[2], [])
+        matches = index.find(name)
         if len(matches) > 1:
+            shown = ", ".join(path.relative_to(folder).as_posix() for path in matches[:2])
             raise TrainingError(
-                f"{name!r} may be {', '.join(matches[:2])}. "
+                f"{name!r} may be {shown}. "
                 "Name the folder of the photos in the recipe: layout.images."
             )
         if not matches:
@@ -297,23 +273,9 @@ def _listing(rows: Iterable[tuple[str, str, Box | None]], folder: Path) -> Listi
         elif not label:
             missing.append(f"{name} has no label")
         else:
-            photos.append(LabelledPhoto(paths[matches[0]], label, box))
+            photos.append(LabelledPhoto(matches[0], label, box))
     photos.sort(key=lambda photo: (photo.label, photo.path.as_posix()))
     return Listing(tuple(photos), {photo.label: photo.label for photo in photos}, tuple(missing))
-
-
-def files_in(folder: Path) -> list[Path]:
-    """The files below a folder in the order of their names, without hidden ones."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path for path in files if not path.name.startswith(".")]
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """A path below the data folder that is there and does not lead out of it."""
-    path = folder / name
-    if not path.exists() or not path.resolve().is_relative_to(folder.resolve()):
-        raise TrainingError(f"There is no {name} in {folder}.")
-    return path
 
 
 def _read_matlab(path: Path) -> dict[str, list[Any]]:

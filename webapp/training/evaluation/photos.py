@@ -16,8 +16,9 @@ from webapp.inference.models.held_out import (
     hashed,
     once_each,
 )
+from webapp.training.data_files import files_in
 from webapp.training.dataset import group, read_examples
-from webapp.training.readers import Listing, files_in
+from webapp.training.readers import Listing
 from webapp.training.recipe import SplitRule
 
 _NEW = "new"  # the part of photos that a version's list of files does not name
