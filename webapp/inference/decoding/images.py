@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from math import ceil
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,21 @@ def thumbnail_hash(thumbnail: bytes) -> int | None:
 def render_view(content: bytes, max_side: int = VIEW_SIDE) -> bytes:
     """A JPEG of an upload: upright, sRGB, no metadata. Raises what `decode_photo` raises."""
     return _encode(_read(content, max_side)[0], quality=85)
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of an upright photo in pixels; only the head of its file is read.
+
+    Raises `OSError`, `BrokenPhotoError`.
+    """
+    with path.open("rb") as stream:
+        try:
+            image = Image.open(stream)
+            turn = _upright(image, image.format or "")
+        except Exception as error:  # as in `_read`
+            raise BrokenPhotoError(BROKEN) from error
+    width, height = image.size
+    return (height, width) if turn in _QUARTER_TURNS else (width, height)
 
 
 def _encode(image: Image.Image, quality: int) -> bytes:

@@ -1,0 +1,1 @@
+"""The car detector: its data, its network, its training and its figures."""
