@@ -35,7 +35,14 @@ FAMILIES = (
     "efficientnet_v2_b0",
     "convnext_tiny",
 )
-COMPILED = ("mobilenet_v3_small", "resnet50", "efficientnet_b0", "convnext_tiny", "plain_cnn")
+COMPILED = (
+    "mobilenet_v3_small",
+    "resnet50",
+    "efficientnet_b0",
+    "efficientnet_lite0",
+    "convnext_tiny",
+    "plain_cnn",
+)
 """One of each kind of operations: the others are made of the same."""
 
 SIDE = 64

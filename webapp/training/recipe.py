@@ -26,6 +26,7 @@ BACKBONE_NAMES = (
     *("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "resnet50", "resnet50_v2"),
     *(f"efficientnet_b{size}" for size in range(8)),
     *(f"efficientnet_v2_b{size}" for size in range(4)),
+    *(f"efficientnet_lite{size}" for size in range(3)),
     *("efficientnet_v2_s", "convnext_tiny", "plain_cnn", "small_cnn"),
 )
 _STRICT = ConfigDict(extra="forbid", strict=True)
