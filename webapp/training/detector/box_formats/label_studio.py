@@ -61,7 +61,8 @@ def is_label_studio(content: Any) -> bool:
 
 def read_label_studio(content: Any, file: str) -> Listing:
     """A photo for each task with an annotation; the last that was not cancelled counts."""
-    for number, task in enumerate(checked(_TASKS, content, file)):
+    tasks = checked(_TASKS, content, file)
+    for number, task in enumerate(tasks):
         done = [annotation for annotation in task.annotations if not annotation.was_cancelled]
         if not done:
             continue
