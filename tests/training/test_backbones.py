@@ -132,7 +132,7 @@ def test_it_compiles_and_answers_as_keras_does(backbone: Backbone, tmp_path: Pat
     )
     (tmp_path / CARD_FILE).write_text(card.to_json())
     model.save(tmp_path / KERAS_FILE)
-    compile_network(tmp_path, card)
+    compile_network(model, tmp_path, half=False)
     assert (tmp_path / COMPILED_FILE).is_file()
     pixels = photos()[0].astype(np.uint8)
     output = LiteRTClassifier(tmp_path, card).predict(pixels)

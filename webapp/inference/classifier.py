@@ -34,7 +34,7 @@ from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import sum_merged
 
 Floats = NDArray[np.float32]
-GOLDEN_TOLERANCE = 1e-3
+GOLDEN_TOLERANCE = 1e-3  # of a probability: what two machines may differ by
 
 
 class Classifier(ABC):
@@ -42,6 +42,7 @@ class Classifier(ABC):
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self.card = card
+        self.golden_tolerance = GOLDEN_TOLERANCE
         self._familiarity = read_familiarity(folder, card)
 
     @cached_property
@@ -184,8 +185,8 @@ def is_familiar(familiarity: float | None, card: ModelCard) -> bool:
 def self_test(classifier: Classifier, folder: Path) -> float:
     """Classify the card's golden photos again; the largest difference in probability.
 
-    Raises `ModelUnavailableError` when it is over `GOLDEN_TOLERANCE` or a golden photo is missing:
-    this machine would give other answers.
+    Raises `ModelUnavailableError` when it is over the classifier's `golden_tolerance` or a golden
+    photo is missing: this machine would give other answers.
     """
     card, worst = classifier.card, 0.0
     for golden in card.golden:
@@ -198,7 +199,7 @@ def self_test(classifier: Classifier, folder: Path) -> float:
         difference = np.abs(given - np.asarray(golden.probabilities, dtype=np.float32))
         place = int(np.argmax(difference))
         worst = max(worst, float(difference[place]))
-        if worst > GOLDEN_TOLERANCE:
+        if worst > classifier.golden_tolerance:
             raise ModelUnavailableError(
                 f"{card} gives another answer on this machine: {golden.file} "
                 f"is {card.label_names[place]} with {given[place]:.4f}, "

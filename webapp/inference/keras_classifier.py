@@ -17,6 +17,7 @@ class KerasClassifier(Classifier):
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         super().__init__(folder, card)
+        self.golden_tolerance = max(self.golden_tolerance, card.keras_tolerance)
         try:
             model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
         except Exception as error:  # Keras raises many kinds; each means the same to us

@@ -48,7 +48,9 @@ class LiteRTClassifier(Classifier):
         with self._borrowed() as interpreter:
             for tensor in interpreter.get_tensor_details():
                 shape, kind = tensor["shape"], tensor["dtype"]
-                if len(self.card.labels) in shape and len(shape) <= 2 and kind is np.float32:
+                if len(self.card.labels) not in shape or len(shape) > 2:
+                    continue
+                if kind in (np.float16, np.float32):
                     with suppress(ValueError):  # a value that exists only while the network runs
                         constants.append(np.array(interpreter.get_tensor(tensor["index"])))
         return constants

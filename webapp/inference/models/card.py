@@ -71,8 +71,9 @@ class ModelCard:
 
     `temperature` divides the logits before the softmax (Guo et al. 2017, "On Calibration of Modern
     Neural Networks", eq. 9). The decision is `unclassified` below the confidence `threshold`, and
-    below the familiarity of its rule (see `webapp.inference.familiarity`). `metrics` are plain
-    JSON: see docs/models.md for each key.
+    below the familiarity of its rule (see `webapp.inference.familiarity`). The golden photos have
+    the probabilities of `model.tflite`; those of `model.keras` are at most `keras_tolerance` away.
+    `metrics` are plain JSON: see docs/models.md for each key.
     """
 
     __pydantic_config__ = _CONFIG
@@ -98,6 +99,7 @@ class ModelCard:
     libraries: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     golden: tuple[Golden, ...] = ()
+    keras_tolerance: Annotated[float, Field(gt=0, le=0.05)] = 1e-3
     created_at: str = ""
 
     def __str__(self) -> str:
