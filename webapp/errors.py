@@ -115,6 +115,10 @@ class BadLabelFileError(MarqueError, status=422):
     """A file of labels cannot be read. Nothing was changed; the message names the line."""
 
 
+class NoLabelFileError(BadLabelFileError):
+    """A file is no list of labels or boxes: another format, or no column for them."""
+
+
 # ---- models ----
 
 

@@ -7,8 +7,6 @@ from pathlib import Path, PurePosixPath
 
 from webapp.errors import TrainingError
 
-IMAGE_COLUMNS = "image filename file file_name path photo id image_id img fname relative_im_path"
-LABEL_COLUMNS = "label category class class_name ground_truth target breed team model"
 Row = dict[str, str]
 
 
@@ -86,10 +84,3 @@ def table_rows(path: Path, headings: Sequence[str] = ()) -> list[tuple[int, Row]
                 f"The table {path.name} has {len(columns)} columns, but not in line {number}."
             )
     return [(number, dict(zip(columns, cells, strict=True))) for number, cells in lines]
-
-
-def find_column(usual: str, columns: Sequence[str]) -> str | None:
-    """The column that has the first of the `usual` names, which are separated by spaces; capital
-    letters and underscores do not matter. None when there is none."""
-    plain = {column.lower().replace("_", ""): column for column in reversed(columns)}
-    return next((plain[key] for key in usual.replace("_", "").split() if key in plain), None)

@@ -11,12 +11,10 @@ from typing import Any
 from webapp.errors import TrainingError
 from webapp.inference.decoding.crop import Box
 from webapp.inference.models.held_out import LabelledPhoto
+from webapp.label_files.tables import find_column
 from webapp.training.data_files import (
-    IMAGE_COLUMNS,
-    LABEL_COLUMNS,
     FileIndex,
     files_in,
-    find_column,
     inside,
     table_rows,
     tables_in,
@@ -28,6 +26,8 @@ try:  # scipy comes with what training needs; a version can be evaluated without
 except ImportError:
     loadmat = None
 
+_IMAGE_COLUMNS = "image filename file file_name path photo id image_id img fname relative_im_path"
+_LABEL_COLUMNS = "label category class class_name ground_truth target breed team model"
 _BOX_COLUMNS = (("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2"), ("x1", "y1", "x2", "y2"))
 # annotations of Stanford Cars in the order in which they are looked for -> folder of the photos
 _DEVKIT_FILES = {
@@ -122,8 +122,8 @@ def _read_table(folder: Path, layout: Layout) -> Listing:
         )
     rows = [row for _number, row in table_rows(tables[0])]
     columns = list(rows[0])
-    image = _column(layout.image_column, IMAGE_COLUMNS, columns, "image")
-    label = _column(layout.label_column, LABEL_COLUMNS, columns, "label")
+    image = _column(layout.image_column, _IMAGE_COLUMNS, columns, "image")
+    label = _column(layout.label_column, _LABEL_COLUMNS, columns, "label")
     photos = ((row[image], row[label], None) for row in rows)
     return _listing(photos, inside(folder, layout.images))
 
@@ -154,8 +154,8 @@ def _read_cars_devkit(folder: Path, layout: Layout) -> Listing:
     rows, names = _annotations(file)
     names = names or _class_names(folder)
     columns = list(rows[0]) if rows else []
-    image = _column("", IMAGE_COLUMNS, columns, "image")
-    label = _column("", LABEL_COLUMNS, columns, "label")
+    image = _column("", _IMAGE_COLUMNS, columns, "image")
+    label = _column("", _LABEL_COLUMNS, columns, "label")
     corners = next((four for four in _BOX_COLUMNS if layout.crop and set(four) <= {*columns}), ())
     photos = (
         (

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,13 +15,13 @@ from webapp.errors import BadLabelFileError, PhotoNotFoundError
 from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import Label
+from webapp.label_files.folders import read_label_folders
+from webapp.label_files.listed_photo import ListedPhoto
+from webapp.label_files.registry import read_labels
 from webapp.services.exports.downloads import start_export
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
 from webapp.services.labels import label_import
-from webapp.services.labels.import_formats.folders import read_label_folders
-from webapp.services.labels.import_formats.label_line import LabelLine
-from webapp.services.labels.import_formats.registry import read_labels
 from webapp.services.labels.label_import import (
     Plan,
     apply_import,
@@ -44,7 +43,7 @@ def context(app: Flask) -> Iterator[None]:
         yield
 
 
-def lines(text: str, name: str = "labels.csv") -> list[LabelLine]:
+def lines(text: str, name: str = "labels.csv") -> list[ListedPhoto]:
     return list(read_labels(io.BytesIO(text.encode()), name))
 
 
@@ -58,66 +57,6 @@ def truth(public_id: str) -> str | None:
 
 def sha(**options: int) -> str:
     return hashlib.sha256(draw(**options)).hexdigest()
-
-
-# ---- reading ----
-
-
-@pytest.mark.parametrize(
-    "head", ["filename,label", "file_name;class", "image\tground_truth", "\ufeffpath,category"]
-)
-def test_a_table_may_name_its_columns_in_several_ways(head: str) -> None:
-    separator = next(mark for mark in "\t,;" if mark in head)
-    assert [(line.filename, line.label) for line in lines(f"{head}\na.jpg{separator}haas\n")] == [
-        ("a.jpg", "haas")
-    ]
-
-
-def test_an_apostrophe_before_a_formula_is_taken_away() -> None:
-    assert lines("filename,label\n'=a.jpg,haas\n")[0].filename == "=a.jpg"
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "words"),
-    [
-        ("filename,size\na,1\n", "a.csv", "no column for the label"),
-        ("label,size\na,1\n", "a.csv", "no column for the photo"),
-        ("", "a.csv", "no column"),
-        ("{", "a.json", "cannot be read"),
-        ('{"a": 1}', "a.json", "neither"),
-        ("[1]", "a.jsonl", "no JSON object"),
-        ('{"images": [{}], "annotations": [], "categories": []}', "a.json", "lacks"),
-        ("x", "a.exe", "no file of labels"),
-    ],
-)
-def test_a_file_that_makes_no_sense_is_refused_in_words(text: str, name: str, words: str) -> None:
-    with pytest.raises(BadLabelFileError, match=words):
-        lines(text, name)
-
-
-def test_a_table_that_is_not_utf8_is_refused() -> None:
-    with pytest.raises(BadLabelFileError, match="cannot be read"):
-        list(read_labels(io.BytesIO(b"filename,label\n\xff,haas\n"), "a.csv"))
-
-
-def test_the_short_list_of_label_studio_is_read() -> None:
-    tasks = [{"image": "http://x.test/data/monza%201.jpg", "choice": "haas"}]
-    assert lines(json.dumps(tasks), "min.json")[0] == LabelLine(
-        "task 1", "haas", filename="monza 1.jpg"
-    )
-
-
-def test_a_cancelled_annotation_does_not_count() -> None:
-    annotations = [
-        {"result": [{"value": {"choices": [label]}}], "was_cancelled": label == "bwt"}
-        for label in ("haas", "bwt")
-    ]
-    assert (
-        lines(json.dumps([{"data": {"image": "a.jpg"}, "annotations": annotations}]), "full.json")[
-            0
-        ].label
-        == "haas"
-    )
 
 
 # ---- matching ----
@@ -160,7 +99,7 @@ def test_a_label_may_be_written_as_people_do(upload: Upload, label: str) -> None
         for label in make_card().labels
     )
     planned = plan_import(
-        [LabelLine("line 1", label, filename="a.jpg")], [make_card(labels=labels)]
+        [ListedPhoto("line 1", label, filename="a.jpg")], [make_card(labels=labels)]
     )
     assert len(planned.changes) == 1
 

@@ -81,12 +81,12 @@ def test_a_box_that_reaches_out_a_little_is_cut_at_the_edge(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("box", "message"),
     [
-        ([0.5, 0.2, 0.5, 0.6], "The box 0.5, 0.2, 0.5, 0.6 has no area"),
+        ([0.5, 0.2, 0.5, 0.6], "The box 0.5, 0.2, 0.5, 0.6 .* has no area"),
         ([0.5, 0.2, 0.4, 0.6], "has no area"),
-        ([0.5, 0.2, 1.4, 0.6], "reaches out of the photo a.jpg"),
-        ([0.5, 0.2, 0.6], r"boxes\.0\.box"),
-        ([0.5, 0.2, "x", 0.6], r"boxes\.0\.box"),
-        ([0.5, 0.2, None, 0.6], r"boxes\.0\.box"),
+        ([0.5, 0.2, 1.4, 0.6], "reaches out of the photo"),
+        ([0.5, 0.2, 0.6], r"boxes.* 0\.box"),
+        ([0.5, 0.2, "x", 0.6], r"boxes.* 0\.box"),
+        ([0.5, 0.2, None, 0.6], r"boxes.* 0\.box"),
     ],
 )
 def test_an_impossible_box_is_refused_by_file_and_line(
@@ -106,14 +106,14 @@ def test_a_score_over_1_is_refused(folder: Path) -> None:
 
 def test_a_listed_photo_that_is_not_there_is_named(folder: Path) -> None:
     write_lines(folder / "boxes.jsonl", {"file": "c.jpg", "boxes": [CAR]})
-    with pytest.raises(TrainingError, match=r"line 1: There is no photo c\.jpg"):
+    with pytest.raises(TrainingError, match=r"line 1: There is no photo 'c\.jpg'"):
         read_boxes(folder)
 
 
-def test_a_photo_that_is_listed_twice_is_refused_with_both_lines(folder: Path) -> None:
+def test_a_box_that_is_listed_twice_is_refused(folder: Path) -> None:
     line = {"file": "a.jpg", "boxes": [CAR]}
     write_lines(folder / "boxes.jsonl", line, line)
-    with pytest.raises(TrainingError, match=r"line 2: a\.jpg is in boxes\.jsonl, line 1 already"):
+    with pytest.raises(TrainingError, match=r"boxes\.jsonl, line 2: a\.jpg has this box already"):
         read_boxes(folder)
 
 
@@ -206,7 +206,7 @@ def test_a_photo_that_lies_on_its_side_in_the_list_is_refused(tmp_path: Path) ->
     image = {"id": 1, "file_name": "a.jpg", "width": 200, "height": 100}
     marks = [{"image_id": 1, "category_id": 7, "bbox": [10, 20, 50, 50]}]
     write_json(tmp_path / "a.json", coco(image, annotations=marks))
-    with pytest.raises(TrainingError, match="listed as 200 x 100 pixels, but upright it has 100"):
+    with pytest.raises(TrainingError, match="listed with 200 x 100 pixels, but upright it has 100"):
         read_boxes(tmp_path)
 
 
@@ -224,16 +224,23 @@ def test_a_coco_crowd_is_told_apart(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("mark", "message"),
     [
-        ({"image_id": 1, "category_id": 7}, r"annotations\.0\.bbox Field required"),
-        ({"image_id": 2, "category_id": 7, "bbox": [1, 1, 9, 9]}, "There is no image 2"),
-        ({"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9]}, "There is no category 1"),
+        ({"image_id": 1, "category_id": 7}, r"annotations\.0 lacks bbox"),
+        (
+            {"image_id": 2, "category_id": 7, "bbox": [1, 1, 9, 9]},
+            r"annotations\.0: There is no image 2",
+        ),
+        (
+            {"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9]},
+            r"annotations\.0: There is no category 1",
+        ),
     ],
 )
 def test_a_coco_annotation_that_leads_nowhere_is_refused(
     folder: Path, mark: dict[str, Any], message: str
 ) -> None:
-    write_json(folder / "a.json", coco({"id": 1, "file_name": "a.jpg"}, annotations=[mark]))
-    with pytest.raises(TrainingError, match=rf"a\.json.*{message}"):
+    right = {"image_id": 1, "category_id": 7, "bbox": [1, 1, 9, 9]}
+    write_json(folder / "a.json", coco({"id": 1, "file_name": "a.jpg"}, annotations=[mark, right]))
+    with pytest.raises(TrainingError, match=rf"a\.json, {message}"):
         read_boxes(folder)
 
 
@@ -241,7 +248,7 @@ def test_a_photo_that_cannot_be_opened_is_named(folder: Path) -> None:
     (folder / "a.jpg").write_bytes(b"\xff\xd8\xff nothing")
     mark = {"image_id": 1, "category_id": 7, "bbox": [1, 1, 9, 9]}
     write_json(folder / "a.json", coco({"id": 1, "file_name": "a.jpg"}, annotations=[mark]))
-    with pytest.raises(TrainingError, match=r"images\.0: a\.jpg cannot be read"):
+    with pytest.raises(TrainingError, match=r"a\.json, image 1: a\.jpg: "):
         read_boxes(folder)
 
 
@@ -348,7 +355,7 @@ def test_a_table_has_a_line_for_each_box(folder: Path) -> None:
         ("image,x1,y1,x2,y2\n\na.jpg,1,2,3,x\n", "line 3: y2 is no number: 'x'"),
         ("image,x1,y1,x2,y2\na.jpg,1,,3,4\n", "line 2: y1 is no number"),
         ("wheels,x1,y1,x2,y2\n4,1,2,3,4\n", "has no column for the photo"),
-        ("image,x1,y1,x2,y2\na.jpg,1,2,3\n", "5 columns, but not in line 2"),
+        ("image,x1,y1,x2,y2\na.jpg,1,2,3\n", "line 2: The table has 5 columns, this line 4"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused(folder: Path, text: str, message: str) -> None:
@@ -409,15 +416,15 @@ def test_a_label_studio_task_that_nobody_did_is_left_out(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        ({"type": "brushlabels", "value": {"rle": [1]}}, "A result is 'brushlabels'"),
-        ({"type": "polygonlabels", "value": {"points": []}}, "A result is 'polygonlabels'"),
-        (rectangle(rotation=12.5), "A rectangle is turned by 12.5 degrees"),
-        ({"type": "rectangle", "value": {"x": 1}}, "y Field required"),
+        ({"type": "brushlabels", "value": {"rle": [1]}}, "A result is a brushlabels"),
+        ({"type": "polygonlabels", "value": {"points": []}}, "A result is a polygonlabels"),
+        (rectangle(rotation=12.5), "A result is a turned rectangle"),
+        ({"type": "rectangle", "value": {"x": 1}}, "lacks y"),
     ],
 )
 def test_a_label_studio_shape_that_is_no_box_is_refused(
     folder: Path, result: dict[str, Any], message: str
 ) -> None:
     write_json(folder / "tasks.json", tasks(result))
-    with pytest.raises(TrainingError, match=rf"tasks\.json, 0: {message}"):
+    with pytest.raises(TrainingError, match=rf"tasks\.json, task 1:? {message}"):
         read_boxes(folder)

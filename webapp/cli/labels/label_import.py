@@ -13,8 +13,8 @@ from webapp.cli.photos.store import store_photos
 from webapp.cli.progress import watch
 from webapp.errors import MarqueError
 from webapp.extensions import get_cards, get_pipeline
-from webapp.services.labels.import_formats.folders import read_label_folders
-from webapp.services.labels.import_formats.registry import read_labels
+from webapp.label_files.folders import read_label_folders
+from webapp.label_files.registry import read_labels
 from webapp.services.labels.label_import import UNKNOWN, Plan, apply_import, plan_import
 
 _FOLDERS = "folders"

@@ -14,11 +14,11 @@ from webapp.domain import NONE_OF_THESE, VERDICTS, Who
 from webapp.errors import BadLabelFileError, PhotoNotFoundError
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import all_labels
+from webapp.label_files.folders import folder_line
+from webapp.label_files.listed_photo import ListedPhoto
+from webapp.label_files.registry import read_labels
 from webapp.reports.csv_safety import to_csv
 from webapp.services.exports.export_format import folder_of
-from webapp.services.labels.import_formats.folders import folder_line
-from webapp.services.labels.import_formats.label_line import LabelLine
-from webapp.services.labels.import_formats.registry import read_labels
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import Relabelled, model_of, record_label
 from webapp.services.webhooks import events as webhook_events
@@ -77,7 +77,7 @@ class Plan:
         """The changes to be made: to photos that have another label only with `replace`."""
         return [change for change in self.changes.values() if replace or not change.replaces]
 
-    def add_trouble(self, kind: str, line: LabelLine, what: str) -> None:
+    def add_trouble(self, kind: str, line: ListedPhoto, what: str) -> None:
         """A line that cannot be taken."""
         self.troubles[kind] += 1
         if len(self.examples.setdefault(kind, [])) < _SHOWN:
@@ -85,7 +85,7 @@ class Plan:
 
 
 def plan_import(
-    lines: Iterable[LabelLine], cards: Sequence[ModelCard], *, by_name: bool = False
+    lines: Iterable[ListedPhoto], cards: Sequence[ModelCard], *, by_name: bool = False
 ) -> Plan:
     """What these lines would do to the photos here; nothing is changed.
 
@@ -100,11 +100,12 @@ def plan_import(
     while some := list(islice(iterator, BATCH)):
         for line, photo, named in _find_photos(some):
             plan.lines += 1
-            label = names.get(line.label.casefold())
-            if not line.label:
+            given = line.label or (line.boxes[-1].label if line.boxes else "")
+            label = names.get(given.casefold())
+            if not given:
                 plan.empty += 1
             elif label is None:
-                plan.add_trouble("unknown label", line, line.label[:80])
+                plan.add_trouble("unknown label", line, given[:80])
             elif photo := photo or _photo_by_name(plan, line, named, by_name):
                 earlier = plan.changes.get(photo.public_id)
                 if earlier is not None and earlier.label != label:
@@ -118,7 +119,7 @@ def plan_import(
     return plan
 
 
-def _find_photos(lines: Sequence[LabelLine]) -> list[tuple[LabelLine, Any, list[Any]]]:
+def _find_photos(lines: Sequence[ListedPhoto]) -> list[tuple[ListedPhoto, Any, list[Any]]]:
     """Each line with the photo that has its id or SHA-256, or None and those of its file name."""
     wanted = {line.id for line in lines if line.id}
     ids = {row.public_id: row for row in storage.find_photos(Photo.public_id, wanted)}
@@ -134,7 +135,7 @@ def _find_photos(lines: Sequence[LabelLine]) -> list[tuple[LabelLine, Any, list[
     return [(line, photo, named.get(line.filename, [])) for line, photo in pairs]
 
 
-def _photo_by_name(plan: Plan, line: LabelLine, named: Sequence[Any], by_name: bool) -> Any:
+def _photo_by_name(plan: Plan, line: ListedPhoto, named: Sequence[Any], by_name: bool) -> Any:
     """The only photo with the file name of a line; else None, and the plan says why."""
     enough = by_name or not line.sha256
     if len(named) == 1 and enough:
@@ -264,7 +265,7 @@ def own_file(public_id: str, who: Who) -> LabelFile:
     return row
 
 
-def read_file(row: LabelFile) -> Iterator[LabelLine]:
+def read_file(row: LabelFile) -> Iterator[ListedPhoto]:
     """The lines of a file that waits."""
     return read_labels(io.BytesIO(row.content), row.filename)
 

@@ -1,28 +1,21 @@
 """Photos with the boxes of the objects in them, from a data folder with a list in any format."""
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.errors import PhotoRefusedError, TrainingError
+from webapp.errors import BadLabelFileError, NoLabelFileError, PhotoRefusedError, TrainingError
 from webapp.inference.decoding.images import upright_size
+from webapp.label_files.listed_photo import Edges, ListedBox, ListedPhoto, placed_boxes
+from webapp.label_files.registry import read_labels
+from webapp.label_files.yolo import read_yolo_folder
 from webapp.training.data_files import FileIndex
-from webapp.training.detector.box_formats.coco import is_coco, read_coco
-from webapp.training.detector.box_formats.json_lines import has_json_boxes, read_json_lines
-from webapp.training.detector.box_formats.label_studio import is_label_studio, read_label_studio
-from webapp.training.detector.box_formats.listed import ListedPhoto, Listing
-from webapp.training.detector.box_formats.table import has_boxes, read_table
-from webapp.training.detector.box_formats.yolo import label_folders, read_yolo
 
-_OVERHANG = 0.05  # how far a box may reach out of its photo, in widths or heights of it
-_ASPECTS = 0.02  # how far the listed shape of a photo may be from that of the file
-
-_Read = Callable[[], Listing]
+_LISTS = (".csv", ".tsv", ".jsonl", ".json")
+_NO_CAR = "no-car"  # the label of a box in which a person saw no car
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,115 +44,105 @@ def read_boxes(data: Path) -> list[BoxedPhoto]:
 
     `data` is the folder, or the list itself where a folder has several. The list is COCO or Label
     Studio JSON, JSON lines, a CSV or TSV table, or YOLO's folders; its content tells which. Photos
-    that it does not name are left out: nobody says that they show no object. Raises `TrainingError`
-    that names the file and the line.
+    that it does not name, or names without saying where objects are, are left out: nobody says that
+    they show none. Raises `TrainingError` that names the file and the line.
     """
     folder = data.parent if data.is_file() else data
     if not folder.is_dir():
         raise TrainingError(f"There is no data folder {data}.")
-    index, lines = FileIndex(folder), dict[Path, str]()
-    photos = []
-    for listed in _only_list(data, folder)():
-        path = _find(listed, index, folder)
-        if path in lines:
-            raise TrainingError(f"{listed.where}: {listed.name} is in {lines[path]} already.")
-        lines[path] = listed.where
-        photos.append(_with_boxes(listed, path, listed.source or folder.resolve().name))
-    return photos
+    file, photos = _only_list(data)
+    index, found = FileIndex(folder), dict[Path, list[ListedPhoto]]()
+    for listed in photos:
+        try:
+            found.setdefault(_find(listed, index, folder), []).append(listed)
+        except BadLabelFileError as error:
+            raise TrainingError(f"{file}, {error}") from error
+    source = folder.resolve().name
+    return [_boxed_photo(path, lines, file, source) for path, lines in found.items()]
 
 
 # ---- which list ----
 
 
-def _only_list(data: Path, folder: Path) -> _Read:
+def _only_list(data: Path) -> tuple[str, list[ListedPhoto]]:
+    """The name of the list of boxes, and the photos of which it says where objects are."""
     files = [data] if data.is_file() else sorted(path for path in data.iterdir() if path.is_file())
-    lists = {path.name: read for path in files if (read := _reader(path))}
-    if data.is_dir() and (labels := label_folders(data)):
-        lists[labels[0].relative_to(data).as_posix() + "/"] = partial(read_yolo, data)
+    sources = {path.name: path for path in files if path.suffix.lower() in _LISTS}
+    if data.is_dir():
+        sources["labels/"] = data
+    lists: dict[str, list[ListedPhoto]] = {}
+    reasons = []
+    for name, path in sources.items():
+        try:
+            if photos := [photo for photo in _read(path) if _says_where(photo)]:
+                lists[name] = photos
+        except NoLabelFileError as error:
+            reasons.append(f"{name}: {error}")
+        except (BadLabelFileError, OSError) as error:
+            raise TrainingError(f"{name}, {error}") from error
     if not lists:
-        raise TrainingError(
-            f"There is no list of boxes in {data}: no COCO or Label Studio JSON, no JSON lines "
-            "with boxes, no table with columns for a box, no folder labels/ with text files."
-        )
+        raise TrainingError(f"There is no list of boxes in {data}. {' '.join(reasons)}".strip())
     if len(lists) > 1:
         raise TrainingError(
-            f"{folder} has several lists of boxes: {' and '.join(lists)}. "
+            f"{data} has several lists of boxes: {' and '.join(lists)}. "
             "Name the one to be read instead of the folder, or move the others away."
         )
-    return next(iter(lists.values()))
+    return next(iter(lists.items()))
 
 
-def _reader(path: Path) -> _Read | None:
-    """What reads a file, None when it is no list of boxes."""
-    suffix = path.suffix.lower()
-    if suffix == ".jsonl" and has_json_boxes(path):
-        return partial(read_json_lines, path)
-    if suffix in (".csv", ".tsv") and has_boxes(path):
-        return partial(read_table, path)
-    if suffix != ".json":
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise TrainingError(f"{path.name} cannot be read: {error}") from error
-    if is_coco(content):
-        return partial(read_coco, content, path.name)
-    if is_label_studio(content):
-        return partial(read_label_studio, content, path.name)
-    return None
+def _read(path: Path) -> Iterator[ListedPhoto]:
+    if path.is_dir():
+        yield from read_yolo_folder(path)
+    else:
+        with path.open("rb") as stream:
+            yield from read_labels(stream, path.name)
+
+
+def _says_where(photo: ListedPhoto) -> bool:
+    return photo.boxes is not None or bool(photo.unreadable)
 
 
 # ---- from the list to the photo ----
 
 
 def _find(listed: ListedPhoto, index: FileIndex, folder: Path) -> Path:
-    paths = index.find(listed.name) or index.find(listed.other_name)
+    name = listed.filename or listed.id
+    paths = index.find(name) or index.find(listed.other_name)
     if not paths:
-        raise TrainingError(f"{listed.where}: There is no photo {listed.name} in {folder}.")
+        raise BadLabelFileError(f"{listed.where}: There is no photo {name!r} in {folder}.")
     if len(paths) > 1:
         shown = " or ".join(path.relative_to(folder).as_posix() for path in paths[:2])
-        raise TrainingError(f"{listed.where}: {listed.name} may be {shown}. Write its whole path.")
+        raise BadLabelFileError(f"{listed.where}: {name} may be {shown}. Write its whole path.")
     return paths[0]
 
 
-def _with_boxes(listed: ListedPhoto, path: Path, source: str) -> BoxedPhoto:
-    edges = np.array([box.edges for box in listed.boxes], np.float64).reshape(-1, 4)
-    if listed.in_pixels and len(edges):
-        edges /= np.tile(_size(listed, path), 2)
-    for box, place in zip(listed.boxes, edges, strict=True):
-        if not np.isfinite(place).all() or (place[:2] >= place[2:]).any():
-            raise TrainingError(f"{box.where}: The box {_shown(box.edges)} has no area.")
-        if place.min() < -_OVERHANG or place.max() > 1 + _OVERHANG:
-            raise TrainingError(
-                f"{box.where}: The box {_shown(box.edges)} (left, top, right, bottom) reaches out "
-                f"of the photo {path.name}."
-            )
-        if not 0 <= box.score <= 1:
-            raise TrainingError(f"{box.where}: A score is from 0 to 1, not {box.score:g}.")
+def _boxed_photo(path: Path, lines: list[ListedPhoto], file: str, folder: str) -> BoxedPhoto:
+    try:
+        width, height = upright_size(path) if any(line.in_pixels for line in lines) else (1, 1)
+        boxes, edges = list[ListedBox](), list[Edges]()
+        for line in lines:
+            placed = zip(line.boxes or (), placed_boxes(line, width, height), strict=False)
+            for box, place in placed:
+                if not 0 <= box.score <= 1:
+                    raise BadLabelFileError(
+                        f"{box.where}: A score is from 0 to 1, not {box.score:g}."
+                    )
+                if place in edges:
+                    raise BadLabelFileError(
+                        f"{box.where}: {path.name} has this box already. Remove one of the two."
+                    )
+                if box.label != _NO_CAR:
+                    boxes.append(box)
+                    edges.append(place)
+    except BadLabelFileError as error:
+        raise TrainingError(f"{file}, {error}") from error
+    except (OSError, PhotoRefusedError) as error:
+        raise TrainingError(f"{file}, {lines[0].where}: {path.name}: {error}") from error
     return BoxedPhoto(
         path,
-        np.clip(edges, 0, 1).astype(np.float32),
-        tuple(box.label for box in listed.boxes),
-        np.array([box.score for box in listed.boxes], np.float32),
-        np.array([box.crowd for box in listed.boxes], np.bool_),
-        source,
+        np.array(edges, np.float32).reshape(-1, 4),
+        tuple(box.label for box in boxes),
+        np.array([box.score for box in boxes], np.float32),
+        np.array([box.crowd for box in boxes], np.bool_),
+        lines[0].source or folder,
     )
-
-
-def _size(listed: ListedPhoto, path: Path) -> tuple[float, float]:
-    """Width and height that the boxes are measured in: those of the list, else of the file."""
-    try:
-        width, height = upright_size(path)
-    except (OSError, PhotoRefusedError) as error:
-        raise TrainingError(f"{listed.where}: {path.name} cannot be read: {error}") from error
-    size = listed.size or (width, height)
-    if abs(size[0] * height / (size[1] * width) - 1) > _ASPECTS:
-        raise TrainingError(
-            f"{listed.where}: {path.name} is listed as {size[0]:g} x {size[1]:g} pixels, but "
-            f"upright it has {width} x {height}. Correct the list, or turn the photo."
-        )
-    return size
-
-
-def _shown(values: Iterable[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values)

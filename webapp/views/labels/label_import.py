@@ -9,9 +9,9 @@ from flask_wtf.file import FileField, MultipleFileField
 from wtforms import BooleanField
 
 from webapp.errors import BadLabelFileError
+from webapp.label_files.folders import read_sums
 from webapp.services.jobs.types import label_import as label_import_job
 from webapp.services.labels import label_import
-from webapp.services.labels.import_formats.folders import read_sums
 from webapp.services.photos.classify import clean_name
 from webapp.views import guards
 from webapp.views.flashes import note

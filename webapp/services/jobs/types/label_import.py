@@ -6,11 +6,11 @@ from dataclasses import astuple
 from webapp.domain import count
 from webapp.errors import BadLabelFileError
 from webapp.inference.models.card import ModelCard
+from webapp.label_files.listed_photo import ListedPhoto
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, batch_result, cut
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.labels import label_import
-from webapp.services.labels.import_formats.label_line import LabelLine
 from webapp.services.labels.label_import import BATCH, PlannedLabel, plan_import
 from webapp.storage.labels import label_files as storage
 from webapp.storage.labels.events import Stamp
@@ -104,7 +104,7 @@ def _summary(result: Json) -> str:
     return f"{count(changed, 'photo')} labelled.{left}"
 
 
-def _watched(lines: Iterable[LabelLine], job: RunningJob) -> Iterator[LabelLine]:
+def _watched(lines: Iterable[ListedPhoto], job: RunningJob) -> Iterator[ListedPhoto]:
     """The lines; the job may be stopped between any two."""
     for line in lines:
         job.progress(0)

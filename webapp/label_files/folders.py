@@ -8,12 +8,12 @@ from typing import IO
 
 from webapp.domain import PHOTO_ENDINGS
 from webapp.errors import BadLabelFileError
-from webapp.services.labels.import_formats.label_line import LabelLine
+from webapp.label_files.listed_photo import ListedPhoto
 
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
-def read_label_folders(folder: Path) -> Iterator[LabelLine]:
+def read_label_folders(folder: Path) -> Iterator[ListedPhoto]:
     """A line for each file in `folder/<label>/` and below that is called like a photo."""
     for place in sorted(folder.iterdir()):
         if not place.is_dir() or place.is_symlink() or place.name.startswith("."):
@@ -26,11 +26,15 @@ def read_label_folders(folder: Path) -> Iterator[LabelLine]:
                 yield folder_line(file.relative_to(folder), sha256)
 
 
-def folder_line(path: PurePath, sha256: str) -> LabelLine:
+def folder_line(path: PurePath, sha256: str) -> ListedPhoto:
     """What a file says by its place: its label is its first folder. It is found by its SHA-256,
     its name, and the id at the end of an exported name."""
-    exported = path.stem[-12:] if path.stem[-13:-12] == "-" else ""
-    return LabelLine(str(path), path.parts[0], exported, sha256, path.name)
+    return ListedPhoto(str(path), path.parts[0], exported_id(path.stem), sha256, path.name)
+
+
+def exported_id(stem: str) -> str:
+    """The id at the end of an exported name without its ending, "" where there is none."""
+    return stem[-12:] if stem[-13:-12] == "-" else ""
 
 
 def read_sums(stream: IO[bytes]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,87 @@
+"""Lines of JSON: an object for each photo.
+
+Exports have an `id`, a `ground_truth` and `cars`, whose `box` is its corner, width and height. Data
+sets have a `file` and `boxes`, whose `box` is left, top, right, bottom. All are shares of the
+photo's width and height.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import IO, Any
+
+from pydantic import BaseModel, Field, TypeAdapter
+
+from webapp.domain import WHOLE
+from webapp.errors import BadLabelFileError
+from webapp.label_files.listed_photo import (
+    Edges,
+    ListedBox,
+    ListedPhoto,
+    checked,
+    edges_of,
+    text_of,
+)
+
+_MAX_LINE = 1_000_000  # bytes
+
+
+class _Box(BaseModel):
+    box: Edges
+    label: str = Field("", alias="class")
+    score: float = 1.0
+
+
+class _Car(BaseModel):
+    box: Edges  # left, top, width, height
+    ground_truth: str | None = None
+    score: float | None = None
+    found_by: str = ""
+
+
+_BOXES: TypeAdapter[list[_Box]] = TypeAdapter(list[_Box])
+_CARS: TypeAdapter[list[_Car]] = TypeAdapter(list[_Car])
+
+
+def read_json_lines(stream: IO[bytes]) -> Iterator[ListedPhoto]:
+    """A photo for each line."""
+    number = 0
+    while line := stream.readline(_MAX_LINE):
+        number += 1
+        if not line.strip():
+            continue
+        where = f"line {number}"
+        try:
+            photo = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise BadLabelFileError(f"{where}: This cannot be read: {error}.") from error
+        if not isinstance(photo, dict):
+            raise BadLabelFileError(f"{where}: This is no JSON object.")
+        boxes = _boxes(photo, where)
+        label = text_of(photo, "ground_truth") or text_of(photo, "label")
+        yield ListedPhoto(
+            where,
+            "" if boxes else label,
+            text_of(photo, "id"),
+            text_of(photo, "sha256"),
+            text_of(photo, "filename") or text_of(photo, "file"),
+            boxes=boxes,
+            source=text_of(photo, "source"),
+        )
+
+
+def _boxes(photo: dict[str, Any], where: str) -> tuple[ListedBox, ...] | None:
+    if "boxes" in photo:
+        listed = checked(_BOXES, photo["boxes"], f"{where}: boxes")
+        return tuple(ListedBox(where, box.box, box.label, box.score) for box in listed)
+    cars = checked(_CARS, photo.get("cars", []), f"{where}: cars")
+    boxes = [
+        ListedBox(
+            where,
+            edges_of(*car.box),
+            car.ground_truth or "",
+            1.0 if car.score is None else car.score,
+        )
+        for car in cars
+        if car.found_by != WHOLE
+    ]
+    return tuple(boxes) if boxes else None

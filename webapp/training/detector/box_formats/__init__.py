@@ -1,1 +1,0 @@
-"""Formats of box lists, a module each, with its line in `box_data`."""
