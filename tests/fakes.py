@@ -86,6 +86,19 @@ def make_cars_card(version: int = 1) -> ModelCard:
     )
 
 
+def make_card_of_makes(version: int = 1, **changes: object) -> ModelCard:
+    """A card of four road cars of which two are Audis, and named as such from 0.9 on."""
+    cars = (
+        ("audi-a4", "Audi A4", "Audi"),
+        ("audi-a5", "Audi A5", "Audi"),
+        ("bmw-m3", "BMW M3", "BMW"),
+        ("lada", "Lada 2105", ""),
+    )
+    labels = tuple(Label(name, display, parent=parent) for name, display, parent in cars)
+    facts = {"name": "makes", "title": "Makes", "noun": "car", "noun_plural": "cars"}
+    return make_card(version, **facts, labels=labels, parent_threshold=0.9, **changes)
+
+
 class FolderFiles:
     """Keeps bytes as files of a real folder: unlike the database, it does not roll back."""
 

@@ -55,6 +55,14 @@ class RankedLabel:
 
 
 @dataclass(frozen=True)
+class Parent:
+    """A parent of labels, such as a make, with the sum of their probabilities, in [0, 1]."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
 class DecodedPhoto:
     """A photo after `decode_photo`.
 
@@ -92,9 +100,10 @@ class NetworkOutput:
 class Answer:
     """What one model version said about one photo, decided.
 
-    `decision` is a label or `UNCLASSIFIED`. `confidence` is the first probability, `margin` the
-    first minus the second, both in [0, 1]. `ranked` holds every label, best first. `elapsed_ms` is
-    the time of decode and network together, in milliseconds.
+    `decision` is a label, the name of `parent`, or `UNCLASSIFIED`. `confidence` is the first
+    probability, `margin` the first minus the second, both in [0, 1]. `ranked` holds every label,
+    best first; `parent` is the most probable parent of several labels, None where labels have none.
+    `elapsed_ms` is the time of decode and network together, in milliseconds.
     """
 
     model: str
@@ -105,11 +114,23 @@ class Answer:
     ranked: tuple[RankedLabel, ...]
     output: NetworkOutput
     elapsed_ms: float
+    parent: Parent | None = None
 
     @property
     def label(self) -> str:
         """The first label, named even when the decision is `UNCLASSIFIED`."""
         return self.ranked[0].label
+
+
+# what a decision names
+LABEL, PARENT, NONE = LEVELS = ("label", "parent", "none")
+
+
+def level_of(decision: str, label: str) -> str:
+    """What the decision of an answer with this first label names: one of `LEVELS`."""
+    if decision == UNCLASSIFIED:
+        return NONE
+    return LABEL if decision == label else PARENT
 
 
 Box = tuple[float, float, float, float]  # x, y, width, height in 0..1 of the upright photo

@@ -39,7 +39,7 @@ def make_measurement(count: int = 90) -> NetworkMeasurement:
     probabilities[np.arange(count), named] = 0.4
     # without a network: its outputs are given
     measurement: Any = object.__new__(NetworkMeasurement)
-    measurement.recipe = SimpleNamespace(label_names=LABELS)
+    measurement.recipe, measurement.groups = SimpleNamespace(label_names=LABELS), {}
     measurement.job, measurement.others, measurement.space = (
         SimpleNamespace(unknown=None),
         None,

@@ -18,6 +18,7 @@ from webapp.domain import (
     DecodedPhoto,
     DetectedCar,
     NetworkOutput,
+    Parent,
     RankedLabel,
 )
 from webapp.errors import BrokenPhotoError, ModelUnavailableError
@@ -31,7 +32,7 @@ from webapp.inference.decoding.images import (
 )
 from webapp.inference.familiarity import read_familiarity
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import sum_merged
+from webapp.inference.models.label_set import sum_merged, sum_parents
 
 Floats = NDArray[np.float32]
 GOLDEN_TOLERANCE = 1e-3  # of a probability: what two machines may differ by
@@ -131,19 +132,19 @@ def read_file(path: Path) -> bytes:
 def make_answer(
     card: ModelCard, output: NetworkOutput, elapsed_ms: float, top: int | None = None
 ) -> Answer:
-    """The answer that a network's output gives by a card, with `top` labels or all: the first one
-    is the decision when the model is sure enough, else `UNCLASSIFIED`."""
+    """The answer that a network's output gives by a card, with `top` labels or all."""
     ranked = rank_labels(output.probabilities, card, top)
-    sure = is_sure(np.float32(ranked[0].probability), output.familiarity, card)
+    parent = best_parent(sum_merged(output.probabilities, card), card)
     return Answer(
         model=card.name,
         version=card.version,
-        decision=ranked[0].label if sure else UNCLASSIFIED,
+        decision=decide(ranked[0], parent, output.familiarity, card),
         confidence=ranked[0].probability,
         margin=ranked[0].probability - ranked[1].probability,
         ranked=ranked,
         output=output,
         elapsed_ms=elapsed_ms,
+        parent=parent,
     )
 
 
@@ -171,9 +172,29 @@ def rank_labels(
     )
 
 
-def is_sure(best: np.float32, familiarity: float | None, card: ModelCard) -> bool:
-    """Whether the first label is named: probable enough by the card, on a familiar photo."""
-    return bool(best >= card.threshold) and is_familiar(familiarity, card)
+def best_parent(sums: Floats, card: ModelCard) -> Parent | None:
+    """The most probable of the card's parents by the probabilities `sums` of its outputs, None
+    where it has none."""
+    if not card.parents:
+        return None
+    probabilities = sum_parents(sums, card.parents)
+    place = int(probabilities.argmax())
+    return Parent(list(card.parents)[place], min(1.0, float(probabilities[place])))
+
+
+def decide(
+    first: RankedLabel, parent: Parent | None, familiarity: float | None, card: ModelCard
+) -> str:
+    """The first label when it is probable enough by the card, else the parent when that is, else
+    `UNCLASSIFIED`, as always for a photo that is not familiar."""
+    if not is_familiar(familiarity, card):
+        return UNCLASSIFIED
+    if np.float32(first.probability) >= card.threshold:
+        return first.label
+    limit = card.parent_threshold
+    if parent is not None and limit is not None and np.float32(parent.probability) >= limit:
+        return parent.label
+    return UNCLASSIFIED
 
 
 def is_familiar(familiarity: float | None, card: ModelCard) -> bool:

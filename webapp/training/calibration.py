@@ -1,7 +1,7 @@
 """Temperature, thresholds and familiarity, fitted on photos that the network was not trained on."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -11,11 +11,14 @@ from scipy.optimize import minimize, minimize_scalar
 
 from webapp.inference.classifier import scale
 from webapp.inference.familiarity import Familiarity, Space, add_up
+from webapp.inference.models.card import Groups
+from webapp.inference.models.label_set import sum_parents
 from webapp.training.evaluation.metrics import (
     Floats,
     JudgedPhotos,
     area_under_curve,
     negative_log_likelihood,
+    parent_codes,
 )
 
 # which scores may make up the familiarity
@@ -29,49 +32,93 @@ _LEAST_AREA = 0.7  # a measure that separates less would silence known photos fo
 _KNOWN_KEPT = 0.97
 _SURE_ENOUGH = 0.99  # share that reaches the threshold where the familiarity finds other things
 _HIGHEST_THRESHOLD = 0.9  # what the model gives nine in ten is always named
+# share of the photos answered by a parent that it is right for, and the least it must have
+_PARENT_RIGHT, _LEAST_PARENT = 0.97, 0.5
+_LEAST_PARENT_PHOTOS = 100
 _Doubles = NDArray[np.float64]
 _Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was fitted; `familiarity` is None when nothing measures it."""
+    """What was fitted; `familiarity` is None when nothing measures it, `parent_threshold` when
+    parents are not to be trusted or there are none; `groups` are their labels' places."""
 
     temperature: float
     threshold: float
     familiarity: Familiarity | None
+    parent_threshold: float | None = None
+    groups: Groups = field(default_factory=dict)
 
     def judge(self, outputs: dict[str, Floats]) -> JudgedPhotos:
         """Decide a network's outputs `probabilities` and `embedding`."""
         raw = outputs["probabilities"]
         probabilities = scale(raw, self.temperature)
         confidences = probabilities.max(axis=1)
-        decided = confidences >= self.threshold
-        if self.familiarity is None:
-            return JudgedPhotos(raw, probabilities, decided, confidences.astype(np.float64))
-        familiarity = self.familiarity.of(outputs["embedding"])
-        decided &= familiarity >= self.familiarity.rule["threshold"]
-        return JudgedPhotos(raw, probabilities, decided, familiarity)
+        score, familiar = confidences.astype(np.float64), np.ones(len(raw), dtype=bool)
+        if self.familiarity is not None:
+            score = self.familiarity.of(outputs["embedding"])
+            familiar = score >= self.familiarity.rule["threshold"]
+        decided = familiar & (confidences >= self.threshold)
+        parents = np.full(len(raw), -1)
+        if self.parent_threshold is not None:
+            sums = sum_parents(probabilities, self.groups)
+            by_parent = familiar & ~decided & (sums.max(axis=1) >= self.parent_threshold)
+            parents[by_parent] = sums.argmax(axis=1)[by_parent]
+        return JudgedPhotos(raw, probabilities, decided, score, parents)
 
 
 def calibrate(
-    known: dict[str, Floats], truths: NDArray[np.int64], unknown: Floats | None, space: Space
+    known: dict[str, Floats],
+    truths: NDArray[np.int64],
+    unknown: Floats | None,
+    space: Space,
+    groups: Groups,
 ) -> Calibration:
-    """Fit temperature, threshold and familiarity on outputs for photos not trained on.
+    """Fit temperature, thresholds and familiarity on outputs for photos not trained on; `groups`
+    are the places of the labels that each parent has.
 
     Without embeddings of `unknown` things that a measure separates, the confidence alone decides.
     """
     temperature = fit_temperature(known["probabilities"], truths)
-    confidences = scale(known["probabilities"], temperature).max(axis=1)
+    probabilities = scale(known["probabilities"], temperature)
+    confidences, familiar = probabilities.max(axis=1), np.ones(len(truths), dtype=bool)
     if unknown is None or not (rule := fit_rule(space, known["embedding"], unknown, temperature)):
         threshold = min(_HIGHEST_THRESHOLD, keeping(confidences, _KNOWN_KEPT))
-        return Calibration(temperature, threshold, None)
-    threshold = min(_HIGHEST_THRESHOLD, keeping(confidences, _SURE_ENOUGH))
-    familiarity = Familiarity(space, temperature, rule)
-    inside, outside = familiarity.of(known["embedding"]), familiarity.of(unknown)
-    kept = keeping(inside, _KNOWN_KEPT, confidences >= threshold)
-    rule["threshold"] = min(separating(inside, outside), kept)
-    return Calibration(temperature, threshold, familiarity)
+        familiarity = None
+    else:
+        threshold = min(_HIGHEST_THRESHOLD, keeping(confidences, _SURE_ENOUGH))
+        familiarity = Familiarity(space, temperature, rule)
+        inside, outside = familiarity.of(known["embedding"]), familiarity.of(unknown)
+        kept = keeping(inside, _KNOWN_KEPT, confidences >= threshold)
+        rule["threshold"] = min(separating(inside, outside), kept)
+        familiar = inside >= rule["threshold"]
+    parent_threshold = fit_parent_threshold(
+        probabilities[familiar], truths[familiar], threshold, groups
+    )
+    return Calibration(temperature, threshold, familiarity, parent_threshold, groups)
+
+
+def fit_parent_threshold(
+    probabilities: Floats, truths: NDArray[np.int64], threshold: float, groups: Groups
+) -> float | None:
+    """The smallest threshold, at least one half, from which on the most probable parent is right
+    for 97 in 100 of the photos that no label reaches the `threshold` of; None when there is none.
+
+    Those are few: the least sure 100 photos judge where they are fewer.
+    """
+    if not groups:
+        return None
+    confidences = probabilities.max(axis=1)
+    least_sure = np.argsort(confidences, kind="stable")
+    pool = least_sure[: max(_LEAST_PARENT_PHOTOS, int((confidences < threshold).sum()))]
+    sums = sum_parents(probabilities[pool], groups)
+    scores, codes = sums.max(axis=1), parent_codes(groups, probabilities.shape[1])
+    right = codes[truths[pool]] == sums.argmax(axis=1)
+    for limit in sorted({_round_down(score) for score in scores}):
+        if limit >= _LEAST_PARENT and right[scores >= limit].mean() >= _PARENT_RIGHT:
+            return limit
+    return None
 
 
 def fit_temperature(raw: Floats, truths: NDArray[np.int64]) -> float:

@@ -57,6 +57,7 @@ def make_card(
         input=recipe.input,
         temperature=calibration.temperature,
         threshold=calibration.threshold,
+        parent_threshold=calibration.parent_threshold,
         familiarity=calibration.familiarity.rule if calibration.familiarity else {},
         limits=recipe.limits,
         metrics=metrics,

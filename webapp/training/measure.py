@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.errors import PhotoRefusedError, TrainingError
+from webapp.inference.models.card import group_by_parent
 from webapp.inference.models.held_out import LabelledPhoto
 from webapp.training.calibration import Calibration, Floats, build_space, calibrate
 from webapp.training.data_files import files_in
@@ -33,6 +34,7 @@ class NetworkMeasurement:
             for part, members in parts.items()
             if members
         }
+        self.groups = group_by_parent(recipe.labels)
         self.space = build_space(network, self.outputs["train"]["embedding"])
         self.others = None if job.unknown is None else infer(_read_unknown(job.unknown, recipe))
 
@@ -42,7 +44,7 @@ class NetworkMeasurement:
         chosen = np.ones(len(truths), dtype=bool) if inside is None else inside
         known = {name: array[chosen] for name, array in self.outputs[part].items()}
         unknown = None if self.others is None else self.others["embedding"][::2]
-        return calibrate(known, truths[chosen], unknown, self.space)
+        return calibrate(known, truths[chosen], unknown, self.space, self.groups)
 
     def judge_crossed(self, part: str) -> JudgedPhotos:
         """A part judged by halves, each with what was fitted on the other one."""
@@ -62,7 +64,7 @@ class NetworkMeasurement:
             truths, short = self._truths(part), part == "train"
             sources = np.array([example.source for example in self.parts[part]])
             names = sorted(set(sources.tolist()))
-            figures = partial(summary, names=self.recipe.label_names)
+            figures = partial(summary, names=self.recipe.label_names, groups=self.groups)
             metrics[part] = figures(photos, truths, short=short)
             metrics[part]["sources"] = {
                 name: figures(
@@ -97,8 +99,8 @@ def _measure_unknown(
     confidence = area_under_curve(known.scaled.max(axis=1), unknown.scaled.max(axis=1))
     return {
         "n": len(unknown.raw),
-        "unclassified": round(1 - float(unknown.decided.mean()), 4),
-        "known_unclassified": round(1 - float(known.decided.mean()), 4),
+        "unclassified": round(1 - float(unknown.named.mean()), 4),
+        "known_unclassified": round(1 - float(known.named.mean()), 4),
         "auroc": round(area_under_curve(known.score, unknown.score), 4),
         "auroc_of_confidence": round(confidence, 4),
         "fitted_on": len(others["embedding"]) - len(unknown.raw),

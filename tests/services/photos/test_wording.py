@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes import familiarity_rule, make_card
-from webapp.domain import UNCLASSIFIED, RankedLabel
+from tests.fakes import familiarity_rule, make_card, make_card_of_makes
+from webapp.domain import UNCLASSIFIED, Parent, RankedLabel
 from webapp.services.photos.wording import (
     count_word,
     describe_answer,
@@ -105,3 +105,33 @@ def test_small_numbers_are_words() -> None:
         "196",
         "1,312",
     ]
+
+
+def makes(*probabilities: float) -> list[RankedLabel]:
+    """A ranking of the card of makes."""
+    names = ("audi-a4", "audi-a5", "bmw-m3", "lada")
+    return [
+        RankedLabel(place + 1, names[place], place, probability)
+        for place, probability in enumerate(probabilities)
+    ]
+
+
+def test_a_parent_is_named_with_the_labels_that_it_may_be() -> None:
+    ranked, parent = makes(0.5, 0.44, 0.04, 0.02), Parent("Audi", 0.94)
+    sentence = describe_answer("Audi", ranked, make_card_of_makes(), None, parent)
+    assert sentence.text.replace("\u202f", " ") == "An Audi, 94 %."
+    assert sentence.reason == "A4 or A5, an Audi either way."
+    assert (sentence.kind, sentence.named) == ("parent", ("audi-a4", "audi-a5"))
+    assert short_answer(sentence) == "An Audi"
+
+
+def test_a_parent_has_the_article_of_its_first_letter() -> None:
+    ranked, parent = makes(0.5, 0.44, 0.04, 0.02), Parent("BMW", 0.94)
+    sentence = describe_answer("BMW", ranked, make_card_of_makes(), None, parent)
+    assert sentence.strong == "A BMW"
+
+
+def test_a_label_is_named_whatever_its_parent() -> None:
+    ranked, parent = makes(0.9, 0.06, 0.02, 0.02), Parent("Audi", 0.96)
+    sentence = describe_answer("audi-a4", ranked, make_card_of_makes(), None, parent)
+    assert sentence.text.replace("\u202f", " ") == "Audi A4, 90 %."

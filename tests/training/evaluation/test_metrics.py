@@ -25,9 +25,12 @@ SURE = np.array(
 TRUTHS = np.array([0, 1, 1, 2])
 
 
-def judged(probabilities: np.ndarray, decided: list[bool]) -> JudgedPhotos:
+def judged(
+    probabilities: np.ndarray, decided: list[bool], parents: list[int] | None = None
+) -> JudgedPhotos:
     decisions = np.array(decided, dtype=bool)
-    return JudgedPhotos(probabilities, probabilities, decisions, probabilities.max(axis=1))
+    places = np.array(parents or [-1] * len(decided), dtype=np.int64)
+    return JudgedPhotos(probabilities, probabilities, decisions, probabilities.max(axis=1), places)
 
 
 def test_confusion_has_truths_in_rows() -> None:
@@ -51,11 +54,19 @@ def test_calibration_error_is_the_mean_distance_of_confidence_and_accuracy() -> 
     assert calibration_error(half_sure, np.array([0, 1, 1, 1])) == pytest.approx(0.5)
 
 
+def test_a_summary_counts_those_answered_by_their_parent() -> None:
+    photos = judged(SURE, [True, False, False, False], [-1, 0, 1, -1])
+    got = summary(photos, TRUTHS, NAMES, {"vowels": [0], "others": [1, 2]}, short=True)
+    assert got["parent"]["n"] == 2
+    assert got["parent"]["right"] == 1  # the photo of b whose parent is said to be "others"
+    assert got["unclassified"] == 0.25
+
+
 def test_a_summary_takes_the_decisions_that_were_made() -> None:
-    got = summary(judged(SURE, [True, False, False, True]), TRUTHS, NAMES, short=True)
+    got = summary(judged(SURE, [True, False, False, True]), TRUTHS, NAMES, {}, short=True)
     assert (got["unclassified"], got["top1_when_decided"]) == (0.5, 1.0)
     assert "confusion" not in got
-    assert summary(judged(SURE[:0], []), TRUTHS[:0], NAMES) == {"n": 0}
+    assert summary(judged(SURE[:0], []), TRUTHS[:0], NAMES, {}) == {"n": 0}
 
 
 def random_answers(seed: int, n: int = 300, labels: int = 7) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +82,7 @@ def random_answers(seed: int, n: int = 300, labels: int = 7) -> tuple[np.ndarray
 def test_figures_are_those_of_scikit_learn(seed: int) -> None:
     probabilities, truths = random_answers(seed)
     named, labels = probabilities.argmax(axis=1), np.arange(7)
-    got = summary(judged(probabilities, [True] * len(truths)), truths, tuple("abcdefg"))
+    got = summary(judged(probabilities, [True] * len(truths)), truths, tuple("abcdefg"), {})
     there = np.unique(truths)
     assert got["top1"] == pytest.approx(metrics.accuracy_score(truths, named), abs=1e-4)
     assert got["top5"] == pytest.approx(

@@ -167,7 +167,10 @@ class CardJson(JsonShape):
     temperature: float
     """Divides the logits before the softmax."""
     threshold: Share
-    """Below this confidence the decision is `unclassified`."""
+    """Below this confidence the decision is no label: a parent, or `unclassified`."""
+    parent_threshold: Share | None
+    """Below this sum of its labels' probabilities a parent is not the decision either; null for a
+    version that names no parents."""
     metrics: dict[str, Any]
     """By the photos they were measured on: `test`, `validation`, `train`, `unknown`, `compiled`."""
     split: dict[str, Any]
@@ -299,6 +302,7 @@ def card_json(card: ModelCard, live: bool) -> CardJson:
         "input": {"height": size.height, "width": size.width, "resize": size.resize},
         "temperature": card.temperature,
         "threshold": card.threshold,
+        "parent_threshold": card.parent_threshold,
         "metrics": card.metrics,
         "split": card.split,
         "data": list(card.data),

@@ -10,13 +10,16 @@ def describe(card: ModelCard) -> list[str]:
     test = card.metrics.get("test", {})
     unfamiliar = ", and when a photo looks unfamiliar" if card.familiarity else ""
     labels = ", ".join(label.display for label in card.labels)
+    parents = ""
+    if card.parent_threshold is not None:
+        parents = f" Names the parent of its labels then, from {card.parent_threshold:.0%} on."
     lines = [
         f"{card.title} ({card.name} {card.version})",
         card.summary,
         "",
         f"{len(card.labels)} {card.noun_plural}: {labels}",
         f"Sees photos at {card.input.width} x {card.input.height} pixels.",
-        f"Answers “unclassified” under {card.threshold:.0%}{unfamiliar}.",
+        f"Answers “unclassified” under {card.threshold:.0%}{unfamiliar}.{parents}",
         "",
         _accuracy("On held-out photos", test),
     ]

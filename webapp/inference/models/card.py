@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ ResizeRule = Literal["stretch", "pad", "crop"]
 RESIZE_RULES: tuple[str, ...] = get_args(ResizeRule)
 # a list of numbers in indented JSON; texts hold no bare line feed, so it matches inside none
 _NUMBERS = re.compile(r"\[\n\s*((?:-?[0-9][0-9.e+-]*,?\s*)+)\]")
+Groups = Mapping[str, list[int]]  # places of labels by their parent, see `group_by_parent`
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -70,10 +72,11 @@ class ModelCard:
     """`card.json` of one model version. Only `from_json` and `check` check it.
 
     `temperature` divides the logits before the softmax (Guo et al. 2017, "On Calibration of Modern
-    Neural Networks", eq. 9). The decision is `unclassified` below the confidence `threshold`, and
-    below the familiarity of its rule (see `webapp.inference.familiarity`). The golden photos have
-    the probabilities of `model.tflite`; those of `model.keras` are at most `keras_tolerance` away.
-    `metrics` are plain JSON: see docs/models.md for each key.
+    Neural Networks", eq. 9). The first label is the decision from the confidence `threshold` on,
+    else the most probable parent from `parent_threshold` on (None: never), else `unclassified`,
+    which it always is below the familiarity of its rule (see `webapp.inference.familiarity`). The
+    golden photos have the probabilities of `model.tflite`; those of `model.keras` are at most
+    `keras_tolerance` away. `metrics` are plain JSON: see docs/models.md for each key.
     """
 
     __pydantic_config__ = _CONFIG
@@ -89,6 +92,7 @@ class ModelCard:
     input: InputSpec
     temperature: Annotated[float, Field(ge=0.01, le=100)]
     threshold: Annotated[float, Field(ge=0, le=1)]
+    parent_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     familiarity: dict[str, Any] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -111,9 +115,19 @@ class ModelCard:
         return tuple(label.name for label in self.labels)
 
     @cached_property
+    def by_name(self) -> Mapping[str, Label]:
+        """The labels by their names."""
+        return {label.name: label for label in self.labels}
+
+    @cached_property
     def outputs(self) -> dict[str, list[int]]:
         """For each label the places of the network's outputs that add up to it, its own first."""
         return {name: [place] for place, name in enumerate(self.label_names)}
+
+    @cached_property
+    def parents(self) -> dict[str, list[int]]:
+        """For each parent of at least two labels their places in `outputs`."""
+        return group_by_parent([self.by_name[name] for name in self.outputs])
 
     @property
     def companions(self) -> tuple[str, ...]:
@@ -122,7 +136,7 @@ class ModelCard:
 
     def label(self, name: str) -> Label | None:
         """The label called `name`, or None."""
-        return next((label for label in self.labels if label.name == name), None)
+        return self.by_name.get(name)
 
     def to_json(self) -> str:
         """The card as indented JSON in the order of the fields."""
@@ -175,6 +189,16 @@ class ModelCard:
 
 
 _ADAPTER = TypeAdapter(ModelCard)
+
+
+def group_by_parent(labels: Sequence[Label]) -> dict[str, list[int]]:
+    """For each parent of at least two labels their places in `labels`. Not for a parent that has
+    the name of a label or a reserved word: a decision would not tell which is meant."""
+    places: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        places.setdefault(label.parent, []).append(place)
+    taken = {"", *VERDICTS, UNCLASSIFIED, *(label.name for label in labels)}
+    return {parent: own for parent, own in places.items() if len(own) > 1 and parent not in taken}
 
 
 def indented_json(value: Any) -> str:

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.inference.models.card import Label, ModelCard
+from webapp.inference.models.card import Groups, Label, ModelCard
 
 # Kinds of edits that change how a label is shown. Values are texts: `aliases` one on each line,
 # `key` a key of the keyboard, `photo` the id of a photo, `retired` "yes" or "".
@@ -50,9 +50,10 @@ class CurrentCard(ModelCard):
     added: tuple[CurrentLabel, ...] = ()
     canonical: Mapping[str, str] = field(default_factory=dict)
 
-    def label(self, name: str) -> Label | None:
-        """The label called `name`, also one of `added`, or None."""
-        return next((label for label in (*self.labels, *self.added) if label.name == name), None)
+    @cached_property
+    def by_name(self) -> Mapping[str, Label]:
+        """As for any card, with those of `added`."""
+        return {label.name: label for label in (*self.labels, *self.added)}
 
     @cached_property
     def outputs(self) -> dict[str, list[int]]:
@@ -191,6 +192,14 @@ def sum_merged(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[n
         if len(those) > 1:
             sums[..., column] = np.minimum(probabilities[..., those].sum(axis=-1), np.float32(1))
     return sums
+
+
+def sum_parents(probabilities: NDArray[np.float32], groups: Groups) -> NDArray[np.float32]:
+    """The probabilities of each group, see `group_by_parent`, in that order: (..., groups) from
+    those of the labels, (..., labels)."""
+    starts = np.cumsum([0, *map(len, groups.values())])[:-1]
+    members = probabilities[..., [place for own in groups.values() for place in own]]
+    return np.add.reduceat(members, starts, axis=-1)
 
 
 def as_current(label: Label) -> CurrentLabel:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from webapp.domain import MERGE, UNCLASSIFIED, UNDO, Who
+from webapp.domain import LABEL, MERGE, UNDO, RankedLabel, Who, level_of
 from webapp.errors import ModelError
-from webapp.inference.classifier import is_sure
+from webapp.inference.classifier import best_parent, decide
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import (
     MERGED,
@@ -185,12 +185,13 @@ def _from_distributions(card: ModelCard, rows: Sequence[Any]) -> list[_Answer]:
     answers: list[_Answer] = []
     for row, places, probabilities in zip(rows, order.tolist(), sums, strict=True):
         first, second = (float(probabilities[place]) for place in places[:2])
-        sure = is_sure(probabilities[places[0]], row.familiarity, card)
+        label = RankedLabel(1, names[places[0]], places[0], first)
+        decision = decide(label, best_parent(probabilities, card), row.familiarity, card)
         top = [
             (rank, names[place], float(probabilities[place]))
             for rank, place in enumerate(places, start=1)
         ]
-        answers.append((_columns(names[places[0]], first, second, named=sure), top))
+        answers.append((_columns(decision, names[places[0]], first, second), top))
     return answers
 
 
@@ -205,12 +206,13 @@ def _from_lines(row: Any, lines: Sequence[Line], canonical: Mapping[str, str]) -
         return {}, lines
     label, first = ranked[0]
     second = ranked[1][1] if len(ranked) > 1 else 0.0
-    return _columns(label, first, second, named=row.decision != UNCLASSIFIED), lines
+    named = level_of(row.decision, row.label) == LABEL
+    return _columns(label if named else row.decision, label, first, second), lines
 
 
-def _columns(label: str, confidence: float, second: float, *, named: bool) -> dict[str, Any]:
+def _columns(decision: str, label: str, confidence: float, second: float) -> dict[str, Any]:
     return {
-        "decision": label if named else UNCLASSIFIED,
+        "decision": decision,
         "label": label,
         "confidence": confidence,
         "margin": confidence - second,

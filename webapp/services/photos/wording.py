@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE, RankedLabel
+from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE, Parent, RankedLabel
 from webapp.inference.classifier import is_familiar
 from webapp.inference.models.card import ModelCard
 
@@ -18,7 +18,7 @@ _NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve"
 class Sentence:
     """The answer as it is set."""
 
-    kind: str  # "sure", "close" or "none"
+    kind: str  # "sure", "parent", "close" or "none"
     before: str
     strong: str  # in bold, between the other two
     after: str
@@ -29,7 +29,7 @@ class Sentence:
     @property
     def text(self) -> str:
         """The sentence as plain text."""
-        strong = f"{self.strong}," if self.kind == "sure" else self.strong
+        strong = f"{self.strong}," if self.kind in ("sure", "parent") else self.strong
         return " ".join(filter(None, (self.before, strong, self.after)))
 
 
@@ -58,8 +58,11 @@ def describe_answer(
     ranked: Sequence[RankedLabel],
     card: ModelCard | None,
     familiarity: float | None = None,
+    parent: Parent | None = None,
 ) -> Sentence:
-    """The decision in words, for at least two ranked labels."""
+    """The decision in words, for at least two ranked labels; `parent` is the one that may be it."""
+    if parent is not None and decision == parent.label:
+        return _describe_parent(parent, ranked, card)
     first, second = ranked[0], ranked[1]
     name, next_name = display(card, first.label), display(card, second.label)
     noun = card.noun if card else "label"
@@ -83,9 +86,32 @@ def describe_answer(
     return Sentence("none", "", "Not sure.", "", f"No {noun} stands out. {guess}", "", ())
 
 
+def _describe_parent(
+    parent: Parent, ranked: Sequence[RankedLabel], card: ModelCard | None
+) -> Sentence:
+    """ "An Audi, 94 %." with the labels that it may be."""
+    labels = [line.label for line in ranked if _parent_of(line.label, card) == parent.label][:2]
+    names = [display(card, label).removeprefix(f"{parent.label} ") for label in labels]
+    article = "an" if parent.label[0].lower() in "aeio" else "a"
+    reason = f"{article} {parent.label} either way."
+    if names:
+        reason = f"{' or '.join(names)}, {reason}"
+    name = f"{article.title()} {parent.label}"
+    return Sentence(
+        "parent", "", name, f"{percent(parent.probability)}.", reason, "", tuple(labels)
+    )
+
+
+def _parent_of(label: str, card: ModelCard | None) -> str:
+    known = card.label(label) if card else None
+    return known.parent if known else ""
+
+
 def short_answer(sentence: Sentence) -> str:
-    """The sentence for a chip or a log line: "McLaren", "Close call" or "Not sure"."""
-    return {"sure": sentence.strong, "close": "Close call"}.get(sentence.kind, "Not sure")
+    """The sentence for a chip or a log line: "McLaren", "An Audi", "Close call" or "Not sure"."""
+    if sentence.kind in ("sure", "parent"):
+        return sentence.strong
+    return "Close call" if sentence.kind == "close" else "Not sure"
 
 
 def _track_record(confidence: float, card: ModelCard | None) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from webapp.inference.metrics import counts
 from webapp.inference.metrics.counts import LabelMeasure, mean_f1
 from webapp.inference.metrics.intervals import wilson
+from webapp.inference.models.card import Groups
 
 Floats = NDArray[np.float32]
 _Ints = NDArray[np.int64]
@@ -22,6 +23,12 @@ class JudgedPhotos:
     scaled: Floats  # and after it
     decided: NDArray[np.bool_]  # which got a label
     score: NDArray[np.float64]  # the familiarity, or the confidence where nothing measures that
+    parents: _Ints  # the place of the parent that is the answer, -1 where it is none
+
+    @property
+    def named(self) -> NDArray[np.bool_]:
+        """Which got a label or a parent."""
+        return self.decided | (self.parents >= 0)
 
     def only(self, inside: NDArray[np.bool_]) -> "JudgedPhotos":
         """Those of the photos that are `inside`."""
@@ -29,11 +36,17 @@ class JudgedPhotos:
 
 
 def summary(
-    judged: JudgedPhotos, truths: _Ints, names: tuple[str, ...], *, short: bool = False
+    judged: JudgedPhotos,
+    truths: _Ints,
+    names: tuple[str, ...],
+    groups: Groups,
+    *,
+    short: bool = False,
 ) -> dict[str, Any]:
     """All figures of a set of photos, as plain JSON; only `n` of an empty one.
 
-    docs/models.md explains each key. `short` leaves out the confusion matrix and the labels.
+    docs/models.md explains each key. `groups` are the places of the labels in `names` that each
+    parent has. `short` leaves out the confusion matrix and the labels.
     """
     n, scaled, decided = len(truths), judged.scaled, judged.decided
     if n == 0:
@@ -52,14 +65,31 @@ def summary(
         "nll": _round(negative_log_likelihood(scaled, truths)),
         "ece_before": _round(calibration_error(judged.raw, truths)),
         "ece_after": _round(calibration_error(scaled, truths)),
-        "unclassified": _round(1 - decided.mean()),
+        "unclassified": _round(1 - judged.named.mean()),
         "top1_when_decided": _round(right[decided].mean()) if decided.any() else None,
     }
+    if groups:
+        result["parent"] = _parent_figures(judged, parent_codes(groups, len(names))[truths])
     if not short:
         result["per_label"] = per_label(measures, names)
         result["confusion"] = table.tolist()
         result["reliability"] = _reliability(scaled, truths)
     return result
+
+
+def parent_codes(groups: Groups, labels: int) -> _Ints:
+    """For each of `labels` labels the place of its parent in `groups`; -1 for no parent there."""
+    codes = np.full(labels, -1)
+    for place, own in enumerate(groups.values()):
+        codes[own] = place
+    return codes
+
+
+def _parent_figures(judged: JudgedPhotos, truths: _Ints) -> dict[str, Any]:
+    """The photos answered by a parent; `truths` are the places of the right parents."""
+    answered = judged.parents >= 0
+    n, right = int(answered.sum()), int((judged.parents == truths)[answered].sum())
+    return {"n": n, "right": right, "interval": [_round(bound) for bound in wilson(right, n)]}
 
 
 def confusion(probabilities: Floats, truths: _Ints) -> _Ints:

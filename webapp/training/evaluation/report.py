@@ -11,7 +11,7 @@ import numpy as np
 from webapp.domain import UNCLASSIFIED, Answer
 from webapp.inference.classifier import is_familiar, scale
 from webapp.inference.metrics.intervals import wilson
-from webapp.inference.models.card import ModelCard
+from webapp.inference.models.card import ModelCard, group_by_parent
 from webapp.inference.models.gate import mcnemar
 from webapp.inference.models.held_out import CALIBRATED_ON_IT, HELD_OUT
 from webapp.training.evaluation.evaluation import (
@@ -112,16 +112,18 @@ def _figures(
     card: ModelCard, photos: Sequence[PredictedPhoto], *, short: bool = False
 ) -> dict[str, Any]:
     """See `metrics.summary`."""
-    names = card.label_names
+    names, groups = card.label_names, group_by_parent(card.labels)
     scaled = np.stack([result.answer.output.probabilities for result in photos])
     # dividing by the temperature is undone by dividing by its inverse
     raw = scale(scaled, 1 / card.temperature)
-    decided = np.array([result.answer.decision != UNCLASSIFIED for result in photos])
+    decided = np.array([result.answer.decision == result.answer.label for result in photos])
+    places = {parent: place for place, parent in enumerate(groups)}
+    parents = np.array([places.get(result.answer.decision, -1) for result in photos])
     truths = np.array([names.index(result.photo.label) for result in photos], dtype=np.int64)
-    judged = JudgedPhotos(raw, scaled, decided, scaled.max(axis=1))
+    judged = JudgedPhotos(raw, scaled, decided, scaled.max(axis=1), parents)
     right = scaled.argmax(axis=1) == truths
-    return summary(judged, truths, names, short=short) | {
-        "unclassified_interval": _interval(int((~decided).sum()), len(decided)),
+    return summary(judged, truths, names, groups, short=short) | {
+        "unclassified_interval": _interval(int((~judged.named).sum()), len(decided)),
         "when_decided_interval": _interval(int(right[decided].sum()), int(decided.sum())),
         "unfamiliar": _unfamiliar(photos, card),
     }

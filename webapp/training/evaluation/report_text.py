@@ -136,6 +136,9 @@ def _figures(report: dict[str, Any]) -> list[_Row]:
     if figures["top1_when_decided"] is not None:
         right, interval = figures["top1_when_decided"], figures["when_decided_interval"]
         rows.append(("Right when it decides", _share(right), _range(interval)))
+    if (parent := figures.get("parent")) and parent["n"]:
+        what = f"of {_photos(parent['n'])} answered by a parent ({_range(parent['interval'])})"
+        rows.append(("Right parent", _share(parent["right"] / parent["n"]), what))
     if report["others"]:
         rows += _other_rows(report["others"])
     if report["mirrored"]:
