@@ -68,6 +68,12 @@ def test_labels_that_were_merged_count_once() -> None:
     assert answer.parent is None  # one Audi is left
 
 
+def test_a_parent_that_was_edited_decides_as_it_was_published() -> None:
+    edits = {"audi-a4": {"parent": "Germany"}, "audi-a5": {"parent": "Ingolstadt"}}
+    answer = answer_by(apply_edits(make_card_of_makes(), edits), 0.48, 0.45, 0.05, 0.02)
+    assert answer.decision == "Audi"
+
+
 def test_a_cards_parent_threshold_comes_back_from_json() -> None:
     card = make_card_of_makes()
     assert ModelCard.from_json(card.to_json()).parent_threshold == 0.9

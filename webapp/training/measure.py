@@ -34,7 +34,7 @@ class NetworkMeasurement:
             for part, members in parts.items()
             if members
         }
-        self.groups = group_by_parent(recipe.labels)
+        self.groups = group_by_parent({label.name: label.parent for label in recipe.labels})
         self.space = build_space(network, self.outputs["train"]["embedding"])
         self.others = None if job.unknown is None else infer(_read_unknown(job.unknown, recipe))
 

@@ -118,7 +118,7 @@ class _Demo:
         """An answer in words and bars; it begins with the model's title when several answer."""
         card = get_card(answer.model)
         sentence = wording.describe_answer(
-            answer.decision, answer.ranked, card, answer.output.familiarity
+            answer.decision, answer.ranked, card, answer.output.familiarity, answer.parent
         )
         title = card.title if card else answer.model
         text = sentence.text if len(self.pipeline.classifiers) == 1 else f"{title}: {sentence.text}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -126,13 +126,27 @@ class ModelCard:
 
     @cached_property
     def parents(self) -> dict[str, list[int]]:
-        """For each parent of at least two labels their places in `outputs`."""
-        return group_by_parent([self.by_name[name] for name in self.outputs])
+        """For each parent of at least two labels their places in `outputs`; the parents that the
+        version was published with, as `parent_threshold` was fitted for them."""
+        labels = self.published_labels
+        return group_by_parent(
+            {name: labels[places[0]].parent for name, places in self.outputs.items()}
+        )
+
+    @property
+    def published_labels(self) -> tuple[Label, ...]:
+        """The labels as the version was published with them."""
+        return self.labels
 
     @property
     def companions(self) -> tuple[str, ...]:
         """The files beside the network that classifying needs."""
         return (FAMILIARITY_FILE,) if self.familiarity else ()
+
+    def labels_of(self, parent: str) -> list[str]:
+        """The names, in `outputs`, of the labels of one of `parents`; none of another."""
+        names = list(self.outputs)
+        return [names[place] for place in self.parents.get(parent, ())]
 
     def label(self, name: str) -> Label | None:
         """The label called `name`, or None."""
@@ -191,14 +205,15 @@ class ModelCard:
 _ADAPTER = TypeAdapter(ModelCard)
 
 
-def group_by_parent(labels: Sequence[Label]) -> dict[str, list[int]]:
-    """For each parent of at least two labels their places in `labels`. Not for a parent that has
-    the name of a label or a reserved word: a decision would not tell which is meant."""
-    places: dict[str, list[int]] = {}
-    for place, label in enumerate(labels):
-        places.setdefault(label.parent, []).append(place)
-    taken = {"", *VERDICTS, UNCLASSIFIED, *(label.name for label in labels)}
-    return {parent: own for parent, own in places.items() if len(own) > 1 and parent not in taken}
+def group_by_parent(parents: Mapping[str, str]) -> dict[str, list[int]]:
+    """From the parent of each label, in their order, for each parent of at least two labels their
+    places. Not for a parent that has the name of a label or a reserved word: a decision would not
+    tell which is meant."""
+    groups: dict[str, list[int]] = {}
+    for place, parent in enumerate(parents.values()):
+        groups.setdefault(parent, []).append(place)
+    taken = {"", *VERDICTS, UNCLASSIFIED, *parents}
+    return {parent: own for parent, own in groups.items() if len(own) > 1 and parent not in taken}
 
 
 def indented_json(value: Any) -> str:

@@ -42,11 +42,12 @@ class CurrentLabel(Label):
 class CurrentCard(ModelCard):
     """A card as people see it now.
 
-    `labels` stay the network's outputs. `added` are labels that this version does not know: made by
-    a split, or another version's that were merged or split. `canonical` maps each merged label to
-    its canonical label, the end of the chain.
+    `labels` stay the network's outputs, `published` are these as they were at first. `added` are
+    labels that this version does not know: made by a split, or another version's that were merged
+    or split. `canonical` maps each merged label to its canonical label, the end of the chain.
     """
 
+    published: tuple[Label, ...] = ()
     added: tuple[CurrentLabel, ...] = ()
     canonical: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,6 +55,11 @@ class CurrentCard(ModelCard):
     def by_name(self) -> Mapping[str, Label]:
         """As for any card, with those of `added`."""
         return {label.name: label for label in (*self.labels, *self.added)}
+
+    @property
+    def published_labels(self) -> tuple[Label, ...]:
+        """As for any card."""
+        return self.published
 
     @cached_property
     def outputs(self) -> dict[str, list[int]]:
@@ -114,7 +120,10 @@ def apply_edits(card: ModelCard, edits: Edits) -> CurrentCard:
     own = {entry.name: getattr(card, entry.name) for entry in fields(ModelCard)}
     labels, number = tuple(known.values()), len(card.labels)
     return CurrentCard(
-        **{**own, "labels": labels[:number]}, added=labels[number:], canonical=canonical
+        **{**own, "labels": labels[:number]},
+        published=card.published_labels,
+        added=labels[number:],
+        canonical=canonical,
     )
 
 

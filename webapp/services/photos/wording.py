@@ -90,21 +90,13 @@ def _describe_parent(
     parent: Parent, ranked: Sequence[RankedLabel], card: ModelCard | None
 ) -> Sentence:
     """ "An Audi, 94 %." with the labels that it may be."""
-    labels = [line.label for line in ranked if _parent_of(line.label, card) == parent.label][:2]
+    own = set(card.labels_of(parent.label)) if card else set()
+    labels = tuple(line.label for line in ranked if line.label in own)[:2]
     names = [display(card, label).removeprefix(f"{parent.label} ") for label in labels]
-    article = "an" if parent.label[0].lower() in "aeio" else "a"
-    reason = f"{article} {parent.label} either way."
-    if names:
-        reason = f"{' or '.join(names)}, {reason}"
-    name = f"{article.title()} {parent.label}"
-    return Sentence(
-        "parent", "", name, f"{percent(parent.probability)}.", reason, "", tuple(labels)
-    )
-
-
-def _parent_of(label: str, card: ModelCard | None) -> str:
-    known = card.label(label) if card else None
-    return known.parent if known else ""
+    name = f"{'an' if parent.label[0].lower() in 'aeio' else 'a'} {parent.label}"
+    reason = f"{' or '.join(names)}, {name} either way." if names else ""
+    strong, after = f"{name[0].upper()}{name[1:]}", f"{percent(parent.probability)}."
+    return Sentence("parent", "", strong, after, reason, "", labels)
 
 
 def short_answer(sentence: Sentence) -> str:

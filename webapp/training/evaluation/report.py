@@ -112,7 +112,8 @@ def _figures(
     card: ModelCard, photos: Sequence[PredictedPhoto], *, short: bool = False
 ) -> dict[str, Any]:
     """See `metrics.summary`."""
-    names, groups = card.label_names, group_by_parent(card.labels)
+    names = card.label_names
+    groups = group_by_parent({label.name: label.parent for label in card.published_labels})
     scaled = np.stack([result.answer.output.probabilities for result in photos])
     # dividing by the temperature is undone by dividing by its inverse
     raw = scale(scaled, 1 / card.temperature)

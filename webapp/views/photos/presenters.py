@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.domain import Answer, RankedLabel
+from webapp.domain import Answer, Parent, RankedLabel
 from webapp.extensions import get_card, get_registry
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import as_current, parts_by_label
@@ -56,7 +56,7 @@ class PresentedAnswer:
 def present_answer(answer: Answer) -> PresentedAnswer:
     """An answer that was not stored."""
     card = get_card(answer.model)
-    return _present(answer.decision, answer.ranked, card, answer.output.familiarity)
+    return _present(answer.decision, answer.ranked, card, answer.output.familiarity, answer.parent)
 
 
 def present_prediction(prediction: Prediction) -> PresentedAnswer:
@@ -84,15 +84,17 @@ def _present(
     ranked: Sequence[RankedLabel],
     card: ModelCard | None,
     familiarity: float | None,
+    parent: Parent | None = None,
 ) -> PresentedAnswer:
-    sentence = describe_answer(decision, ranked, card, familiarity)
+    sentence = describe_answer(decision, ranked, card, familiarity, parent)
     rest = sum(line.probability for line in ranked[FIRST:])
+    leading = parent if parent is not None and sentence.kind == "parent" else ranked[0]
     return PresentedAnswer(
         sentence=sentence,
         title=sentence.text.rstrip("."),
         chip=short_answer(sentence),
         color=_color(ranked[0].label, card) if sentence.named else "",
-        percent=percent(ranked[0].probability) if sentence.named else "",
+        percent=percent(leading.probability) if sentence.kind != "none" else "",
         bars=[_bar(line, card, named=line.label in sentence.named) for line in ranked],
         rest=f"under {percent(0.01)}" if rest < 0.01 else percent(rest),
     )
