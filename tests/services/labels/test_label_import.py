@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -72,6 +73,22 @@ def test_a_photo_is_found_by_its_hash_whatever_it_is_called(upload: Upload) -> N
 def test_a_photo_is_found_by_its_name_when_nothing_better_is_said(upload: Upload) -> None:
     public_id = upload(name="monza.jpg")
     assert list(plan("filename,label\nmonza.jpg,haas\n").changes) == [public_id]
+
+
+@pytest.mark.parametrize("name", ["train/monza.jpg", r"C:\cars\monza.jpg"])
+def test_the_folders_of_a_file_elsewhere_do_not_matter(upload: Upload, name: str) -> None:
+    public_id = upload(name="monza.jpg")
+    marks = [{"image_id": 1, "category_id": 1}]
+    categories = [{"id": 1, "name": "haas"}]
+    images = [{"id": 1, "file_name": name}]
+    text = json.dumps({"images": images, "annotations": marks, "categories": categories})
+    assert list(plan(text, "coco.json").changes) == [public_id]
+
+
+def test_an_uploaded_name_of_label_studio_is_found_by_what_it_was(upload: Upload) -> None:
+    public_id = upload(name="monza.jpg")
+    task = {"image": "/data/upload/1/0a1b2c3d-monza.jpg", "choice": "haas"}
+    assert list(plan(json.dumps([task]), "min.json").changes) == [public_id]
 
 
 def test_a_name_that_several_photos_have_is_left_out(upload: Upload) -> None:

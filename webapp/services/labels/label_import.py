@@ -127,12 +127,21 @@ def _find_photos(lines: Sequence[ListedPhoto]) -> list[tuple[ListedPhoto, Any, l
     sha256s = {row.sha256: row for row in storage.find_photos(Photo.sha256, wanted)}
     photos = [ids.get(line.id) or sha256s.get(line.sha256.lower()) for line in lines]
     pairs = list(zip(lines, photos, strict=True))
-    wanted = {line.filename for line, photo in pairs if photo is None and line.filename}
+    wanted = {name for line, photo in pairs if photo is None for name in _file_names(line)}
     named: dict[str, list[Any]] = {}
     for row in storage.find_photos(Photo.filename, wanted):
         named.setdefault(row.filename, []).append(row)
     end_reading()
-    return [(line, photo, named.get(line.filename, [])) for line, photo in pairs]
+    same_name = [
+        next((named[name] for name in _file_names(line) if name in named), []) for line in lines
+    ]
+    return [(*pair, rows) for pair, rows in zip(pairs, same_name, strict=True)]
+
+
+def _file_names(line: ListedPhoto) -> list[str]:
+    """What the file of a line may be called, without its folders."""
+    names = (line.filename.replace("\\", "/").rpartition("/")[2], line.other_name)
+    return [name for name in names if name]
 
 
 def _photo_by_name(plan: Plan, line: ListedPhoto, named: Sequence[Any], by_name: bool) -> Any:
@@ -141,7 +150,7 @@ def _photo_by_name(plan: Plan, line: ListedPhoto, named: Sequence[Any], by_name:
     if len(named) == 1 and enough:
         return named[0]
     if named and enough:
-        what = f"{len(named)} photos are called {line.filename}"
+        what = f"{len(named)} photos are called {named[0].filename}"
         plan.add_trouble("several photos of this name", line, what)
     else:
         what = line.filename or line.sha256 or line.id
