@@ -1,7 +1,8 @@
 """A confusion matrix: what was taken for what."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED
@@ -16,16 +17,19 @@ def heat(count: int, most: int, *, hit: bool) -> str:
 @dataclass(frozen=True)
 class ConfusionMatrix:
     """Photos by ground truth (rows) and what was said (columns): labels, parents of labels, "none",
-    `UNCLASSIFIED`."""
+    `UNCLASSIFIED`. `parents` are those that count as right for a label."""
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     counts: dict[tuple[str, str], int]
+    parents: Mapping[str, str] = field(default_factory=dict)
 
-    @staticmethod
-    def is_hit(truth: str, decision: str) -> bool:
-        """True on the diagonal; no name is the right answer to "none of these"."""
-        return truth == decision or (truth == NONE_OF_THESE and decision == UNCLASSIFIED)
+    def is_hit(self, truth: str, decision: str) -> bool:
+        """True on the diagonal and for the right parent; no name is the right answer to "none of
+        these"."""
+        if truth == NONE_OF_THESE:
+            return decision in (truth, UNCLASSIFIED)
+        return decision in (truth, self.parents.get(truth))
 
     @cached_property
     def _most_wrong(self) -> int:

@@ -223,7 +223,7 @@ def test_the_commonest_mix_up_comes_first_with_its_newest_photos() -> None:
         ],
     )
     pairs = figures.with_photos(
-        figures.mix_ups(count(EVERY_PHOTO, CARD)),
+        figures.mix_ups(count(EVERY_PHOTO, CARD), CARD),
         GalleryFilter(model=CARD.name, version=CARD.version),
     )
     assert [(pair.truth, pair.decision, pair.n) for pair in pairs] == [

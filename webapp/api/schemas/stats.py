@@ -50,6 +50,8 @@ class _SummaryJson(JsonShape):
     """The truth is among the first five."""
     none: _CountedShareJson
     """Photos of none of the labels that got no name."""
+    parent: _CountedShareJson
+    """Of the answers that are a parent: right, that of the ground truth."""
     macro_f1: Share | None
 
 
@@ -156,7 +158,7 @@ def statistics_json(
         ],
         "mix_ups": [
             {"ground_truth": mix_up.truth, "decision": mix_up.decision, "n": mix_up.n}
-            for mix_up in figures.mix_ups(counts)
+            for mix_up in figures.mix_ups(counts, card)
         ],
         "reliability": [
             {
@@ -200,6 +202,7 @@ def _summary_json(summary: SampleFigures) -> _SummaryJson:
         "first": _share_json(summary.first),
         "five": _share_json(summary.five),
         "none": _share_json(summary.none),
+        "parent": _share_json(summary.parent),
         "macro_f1": summary.macro_f1,
     }
 

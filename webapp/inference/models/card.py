@@ -143,10 +143,11 @@ class ModelCard:
         """The files beside the network that classifying needs."""
         return (FAMILIARITY_FILE,) if self.familiarity else ()
 
-    def labels_of(self, parent: str) -> list[str]:
-        """The names, in `outputs`, of the labels of one of `parents`; none of another."""
+    @cached_property
+    def parent_of(self) -> dict[str, str]:
+        """For each label in `outputs` that has one of `parents`, that parent."""
         names = list(self.outputs)
-        return [names[place] for place in self.parents.get(parent, ())]
+        return {names[place]: name for name, own in self.parents.items() for place in own}
 
     def label(self, name: str) -> Label | None:
         """The label called `name`, or None."""

@@ -90,8 +90,8 @@ def _describe_parent(
     parent: Parent, ranked: Sequence[RankedLabel], card: ModelCard | None
 ) -> Sentence:
     """ "An Audi, 94 %." with the labels that it may be."""
-    own = set(card.labels_of(parent.label)) if card else set()
-    labels = tuple(line.label for line in ranked if line.label in own)[:2]
+    parents = card.parent_of if card else {}
+    labels = tuple(line.label for line in ranked if parents.get(line.label) == parent.label)[:2]
     names = [display(card, label).removeprefix(f"{parent.label} ") for label in labels]
     name = f"{'an' if parent.label[0].lower() in 'aeio' else 'a'} {parent.label}"
     reason = f"{' or '.join(names)}, {name} either way." if names else ""

@@ -49,7 +49,8 @@ class SampleFigures:
 
     Of all: `right`, `unsure` and `wrong`. Of those with a label: `first` guess right, right label
     among the first `five`. Of the names it said: right (`named`). Of those that show none of the
-    labels: left without a name (`none`).
+    labels: left without a name (`none`). Of those answered by a parent: right (`parent`), which
+    counts as right everywhere but in the figures of labels.
     """
 
     n: int
@@ -60,6 +61,7 @@ class SampleFigures:
     first: Share
     five: Share
     none: Share
+    parent: Share
     macro_f1: float | None
 
 
@@ -171,7 +173,9 @@ def summarize(counts: Counts, card: ModelCard) -> SampleFigures:
     pairs = counts.pairs
     labelled = [pair for pair in pairs if pair.truth != NONE_OF_THESE]
     n, known = _total(pairs), _total(labelled)
-    hits = _total(pair for pair in labelled if pair.truth == pair.decision)
+    hits = _total(pair for pair in labelled if _is_right(pair.truth, pair.decision, card))
+    by_parent = [pair for pair in pairs if pair.decision in card.parents]
+    by_right_parent = [pair for pair in by_parent if _is_right(pair.truth, pair.decision, card)]
     unsure = _total(pair for pair in labelled if pair.decision == UNCLASSIFIED)
     unnamed = _total(pair for pair in pairs if pair.decision == UNCLASSIFIED) - unsure
     return SampleFigures(
@@ -183,6 +187,7 @@ def summarize(counts: Counts, card: ModelCard) -> SampleFigures:
         first=share_of(_total(pair for pair in labelled if pair.label == pair.truth), known),
         five=share_of(sum(pair.five for pair in labelled), known),
         none=share_of(unnamed, n - known),
+        parent=share_of(_total(by_right_parent), _total(by_parent)),
         macro_f1=mean_f1(_measures(pairs, card).values()),
     )
 
@@ -214,12 +219,14 @@ def split_labels(card: ModelCard) -> dict[str, list[str]]:
     return dict(parts)
 
 
-def mix_ups(counts: Counts) -> list[_MixUpCount]:
-    """Which label was called which other one, the most common first."""
+def mix_ups(counts: Counts, card: ModelCard) -> list[_MixUpCount]:
+    """Which label was called which other one, or by a wrong parent, the most common first."""
     rows = [
         _MixUpCount(truth, decision, n)
         for (truth, decision), n in count_pairs(counts).items()
-        if decision not in (truth, UNCLASSIFIED) and truth != NONE_OF_THESE
+        if decision != UNCLASSIFIED
+        and truth != NONE_OF_THESE
+        and not _is_right(truth, decision, card)
     ]
     return sorted(rows, key=lambda row: (-row.n, row.truth, row.decision))
 
@@ -282,7 +289,9 @@ def held_out(card: ModelCard) -> Share | None:
     unsure, right = test.get("unclassified"), test.get("top1_when_decided")
     if not n or unsure is None or right is None:
         return None
-    return share_of(round(right * round((1 - unsure) * n)), n)
+    parent = test.get("parent") or {"n": 0, "right": 0}
+    labelled = round((1 - unsure) * n) - parent["n"]
+    return share_of(round(right * labelled) + parent["right"], n)
 
 
 def labels_csv(counts: Counts, card: ModelCard) -> str:
@@ -324,6 +333,11 @@ def _measures(pairs: Iterable[PairCounter], card: ModelCard) -> dict[str, LabelM
         named[pair.decision] += pair.n
         hits[pair.truth] += pair.n if pair.truth == pair.decision else 0
     return {name: LabelMeasure(n[name], named[name], hits[name]) for name in card.outputs}
+
+
+def _is_right(truth: str, decision: str, card: ModelCard) -> bool:
+    """Whether an answer is the ground truth or its parent."""
+    return decision in (truth, card.parent_of.get(truth))
 
 
 def _total(rows: Iterable[PairCounter | BandCounter | MonthCounter]) -> int:

@@ -22,7 +22,8 @@ def confusion_matrix(
     counts: Counts, card: ModelCard, *, order: str = _CARD_ORDER, grouped: bool = False
 ) -> ConfusionMatrix:
     """What was taken for what, with labels in one of `ORDERS`: as in the card, mixed-up ones beside
-    each other, or those of one parent. `grouped` counts parents instead of labels."""
+    each other, or those of one parent. `grouped` counts parents instead of labels; else parents
+    that were the answer have columns of their own, behind the labels."""
     table = count_pairs(counts)
     parents = {label.name: label.parent or _NO_PARENT for label in every_label(card)}
     names = list(card.outputs)
@@ -37,7 +38,10 @@ def confusion_matrix(
     if order == _CLUSTER:
         names = cluster(names, table)
     nothing = (NONE_OF_THESE,) if any(truth == NONE_OF_THESE for truth, _ in table) else ()
-    return ConfusionMatrix((*names, *nothing), (*names, UNCLASSIFIED), table)
+    said = {decision for _, decision in table}
+    more = [parent for parent in card.parents if parent in said and parent not in names]
+    columns = (*names, *more, UNCLASSIFIED)
+    return ConfusionMatrix((*names, *nothing), columns, table, card.parent_of)
 
 
 def cluster(names: Sequence[str], table: Mapping[tuple[str, str], int]) -> list[str]:

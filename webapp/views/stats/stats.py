@@ -96,7 +96,7 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
     card, matrix = query.card, _matrix(query, counts)
     small = len(matrix.rows) <= MATRIX_MOST
     labels = figures.label_accuracies(counts, card)
-    mix_ups = figures.mix_ups(counts)
+    mix_ups = figures.mix_ups(counts, card)
     bins = figures.reliability(counts)
     thresholds = figures.threshold_figures(counts)
     return {
@@ -215,5 +215,7 @@ def _namer(card: ModelCard) -> Callable[[str], str]:
 
 def _codes(matrix: ConfusionMatrix, card: ModelCard) -> dict[str, str]:
     name = _namer(card)
-    labels = [(label, name(label)) for label in matrix.rows if label != NONE_OF_THESE]
-    return {**codes(labels), NONE_OF_THESE: "–", UNCLASSIFIED: "?"}
+    marked = (NONE_OF_THESE, UNCLASSIFIED)
+    labels = dict.fromkeys((*matrix.rows, *matrix.columns))
+    named = [(label, name(label)) for label in labels if label not in marked]
+    return {**codes(named), NONE_OF_THESE: "–", UNCLASSIFIED: "?"}
