@@ -56,6 +56,7 @@ class Config(BaseSettings):
     port: int = Field(8000, ge=1, le=65535)
     model: str = ""
     engine: Annotated[Literal["litert", "keras"], _AnyCase] = "litert"
+    detector: bool = True
     database_url: str = ""
     import_folder: Annotated[DirectoryPath, _Resolved] | None = None
     admin_password: _Secret = ""

@@ -12,9 +12,10 @@ from webapp.domain import ALL_MODELS
 from webapp.errors import MarqueError, ModelNotFoundError, ModelRefusedError, ModelUnavailableError
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
+from webapp.inference.detector import Detector
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import apply_edits, resolve_edits
-from webapp.inference.models.loading import load_classifier
+from webapp.inference.models.loading import load_classifier, load_detector
 from webapp.inference.models.registry import Registry
 from webapp.inference.models.serving import MOST_LOADED, Serving
 from webapp.inference.process_pool import Alone, Pool
@@ -85,6 +86,7 @@ class Extensions:
         self.describe = describe
         self._given = tuple(given)
         self._serving = Serving(self.registry, self._load, _live_before)
+        self._detectors = Serving(self.registry, self._load_detector, _live_before)
 
     def classifier(self, name: str = "") -> Classifier:
         """The live version of a model, the site's own by default; self-tested on first need.
@@ -95,7 +97,7 @@ class Extensions:
         name = self._resolve(name)
         if self._given:
             return next(given for given in self._given if given.card.name == name)
-        return self._serving.classifier(name)
+        return self._serving.live(name)
 
     def classifiers(self, choice: str) -> list[Classifier]:
         """The models that a choice stands for, the one whose answer is shown first in front.
@@ -124,9 +126,11 @@ class Extensions:
             if self._given:
                 return self._label_sets.current(self.classifier(name).card)
             card = self._serving.card(self._resolve(name))
+            if not isinstance(card, ModelCard):
+                return None
         except (ModelNotFoundError, ModelUnavailableError):
             return None
-        return card and self._label_sets.current(card)
+        return self._label_sets.current(card)
 
     def trouble(self) -> str:
         """Sentences about live versions that cannot be used; "" when all is well."""
@@ -206,6 +210,24 @@ class Extensions:
                 "No model is installed: nothing in the models folder is live."
             )
         return name or names[0]
+
+    def detector(self) -> Detector | None:
+        """The live detector, None when it is off or there is none; self-tested on first need.
+
+        Raises `ModelUnavailableError` when no version of it can be used.
+        """
+        name = self.live_detector()
+        return self._detectors.live(name) if name else None
+
+    def live_detector(self) -> str | None:
+        """The name of the detector with a live version, None when it is off or there is none."""
+        if self._given or not self.config.detector:
+            return None
+        names = (name for name in self.registry.detectors() if self.registry.claims_live(name))
+        return next(names, None)
+
+    def _load_detector(self, name: str, version: int) -> Detector:
+        return load_detector(self.registry.version_folder(name, version), self.config.engine)
 
     def _load(self, name: str, version: int) -> Classifier:
         return load_classifier(self.registry, name, version, self.config.engine)

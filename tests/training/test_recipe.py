@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from webapp.errors import TrainingError
+from webapp.training.detector.recipe import find_detector_recipe
 from webapp.training.recipe import RECIPES, find_recipe, fitted, named, read_recipe, with_labels
 
 
@@ -15,7 +16,15 @@ def called(*names: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_shipped_recipe_can_be_read(path: Path) -> None:
-    assert read_recipe(path).name == path.stem
+    recipe = find_detector_recipe(path.stem) or read_recipe(path)
+    assert recipe.name == path.stem
+
+
+def test_a_recipe_of_a_detector_names_an_unknown_setting(tmp_path: Path) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_text('task = "detect"\nname = "odd"\ntitle = "Odd"\nanchors = 3\n')
+    with pytest.raises(TrainingError, match=r"odd\.toml: unknown setting anchors"):
+        find_detector_recipe("odd", path)
 
 
 def test_it_names_an_unknown_setting(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import stat
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from webapp.domain import (
     RankedLabel,
 )
 from webapp.errors import BrokenPhotoError, ModelUnavailableError
+from webapp.inference.cars import choose, crop, side_for
 from webapp.inference.decoding.images import (
     MAX_BYTES,
     THUMBNAIL_SIDE,
@@ -30,11 +31,13 @@ from webapp.inference.decoding.images import (
     make_thumbnail,
     working_side,
 )
+from webapp.inference.detector import Detector
 from webapp.inference.familiarity import read_familiarity
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import sum_merged, sum_parents
 
 Floats = NDArray[np.float32]
+_LEAST_FAMILIARITY = 1e-9  # a photo in which no car was found has 0
 GOLDEN_TOLERANCE = 1e-3  # of a probability: what two machines may differ by
 
 
@@ -91,31 +94,70 @@ class ClassifiedPhoto:
 def classify(
     content: bytes,
     classifiers: Sequence[Classifier],
+    detector: Detector | None = None,
     *,
+    cars: Sequence[DetectedCar] = (),
     thumbnail: bool = False,
     top: int | None = None,
 ) -> ClassifiedPhoto:
-    """Decode a photo and let each model answer, with `top` labels (at least two) or all. The whole
-    photo counts as one car, of which the first model's answer is shown.
+    """Decode a photo, find its cars, and let each model answer for each car, with `top` labels (at
+    least two) or all.
 
-    It is decoded once for each size that the models need, so that each answers as it would alone;
-    without models, as large as a thumbnail. Raises `PhotoRefusedError`.
+    `cars` are taken instead of what the detector finds. Without both the whole photo counts as one
+    car; where a detector finds none, too, but as one that no model knows. Raises
+    `PhotoRefusedError`.
     """
-    decoded: dict[int, tuple[DecodedPhoto, float]] = {}
+    photos = _Decoder(content)
     sides = [working_side(each.card.input) for each in classifiers] or [THUMBNAIL_SIDE]
-    for side in dict.fromkeys(sides):
-        started = time.perf_counter()
-        decoded[side] = decode_photo(content, max_side=side), time.perf_counter() - started
-    answers = []
-    for classifier, side in zip(classifiers, sides, strict=False):
-        photo, seconds = decoded[side]
-        started = time.perf_counter()
-        output = classifier.predict(photo.pixels)
-        elapsed_ms = (time.perf_counter() - started + seconds) * 1000
-        answers.append(make_answer(classifier.card, output, elapsed_ms, top))
-    first = decoded[sides[0]][0]
-    cars = [ClassifiedCar(DetectedCar(), answers, 0 if answers else None)]
-    return ClassifiedPhoto(cars, first, make_thumbnail(first.pixels) if thumbnail else b"")
+    if detector is not None and not cars:
+        cars = detector.find(photos.at(working_side(detector.card.input)).pixels)
+    first = photos.at(sides[0])
+    if cars:
+        largest = photos.at(side_for(cars, max(sides), first)).pixels
+        pictures = [[crop(largest, car.box)] * len(classifiers) for car in cars]
+    else:  # each model answers as it would alone
+        pictures = [[photos.at(side).pixels for side in sides[: len(classifiers)]]]
+    known = bool(cars) or detector is None
+    classified = []
+    for car, pixels in zip(cars or [DetectedCar()], pictures, strict=True):
+        outputs = [
+            _look(classifier, picture, photos.seconds, known=known)
+            for classifier, picture in zip(classifiers, pixels, strict=True)
+        ]
+        answers = [
+            make_answer(classifier.card, *output, top)
+            for classifier, output in zip(classifiers, outputs, strict=True)
+        ]
+        classified.append(ClassifiedCar(car, answers, choose(answers)))
+    return ClassifiedPhoto(classified, first, make_thumbnail(first.pixels) if thumbnail else b"")
+
+
+class _Decoder:
+    """Decodes a photo once for each size that is wanted, which takes `seconds` in all."""
+
+    def __init__(self, content: bytes) -> None:
+        self.seconds = 0.0
+        self._content = content
+        self._photos: dict[int, DecodedPhoto] = {}
+
+    def at(self, side: int) -> DecodedPhoto:
+        """The photo with `side` pixels at most on its longest side. Raises `PhotoRefusedError`."""
+        if side not in self._photos:
+            started = time.perf_counter()
+            self._photos[side] = decode_photo(self._content, max_side=side)
+            self.seconds += time.perf_counter() - started
+        return self._photos[side]
+
+
+def _look(
+    classifier: Classifier, pixels: NDArray[np.uint8], seconds: float, *, known: bool
+) -> tuple[NetworkOutput, float]:
+    """What a network says, and milliseconds with the `seconds` that decoding took; a photo without
+    a car (not `known`) is familiar to no model."""
+    started = time.perf_counter()
+    output = classifier.predict(pixels)
+    elapsed_ms = (time.perf_counter() - started + seconds) * 1000
+    return output if known else replace(output, familiarity=0.0), elapsed_ms
 
 
 def read_file(path: Path) -> bytes:
@@ -199,8 +241,8 @@ def decide(
 
 def is_familiar(familiarity: float | None, card: ModelCard) -> bool:
     """Whether a photo looks enough like those the version learned from; True if not measured."""
-    rule = card.familiarity
-    return familiarity is None or not rule or familiarity >= rule["threshold"]
+    least = card.familiarity.get("threshold", 0.0)
+    return familiarity is None or familiarity >= max(least, _LEAST_FAMILIARITY)
 
 
 def self_test(classifier: Classifier, folder: Path) -> float:

@@ -25,6 +25,10 @@ from webapp.training.recipe import SplitRule
 
 Examples = list["TrainingExample"]
 Parts = dict[str, Examples]
+# steps of 255 between small copies; photos that only share a hash differ by 18
+_ALIKE = 15.0
+_SAME_PICTURE = 4.0  # one picture, compressed or scaled anew
+_BILINEAR = Image.Resampling.BILINEAR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +125,42 @@ def near_pairs(examples: Examples, distance: int) -> list[tuple[int, int]]:
         near = np.flatnonzero(differing <= distance).tolist()
         pairs += [(place, place + 1 + offset) for offset in near]
     return pairs
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two photos that look alike and have two labels; `difference` is that of small copies, in
+    steps of 255 on average."""
+
+    first: TrainingExample
+    second: TrainingExample
+    difference: float
+
+
+def conflicts(examples: Examples, distance: int) -> list[Conflict]:
+    """Pairs with two labels that share a hash and are alike in colour: a hash may be chance. Those
+    that differ least come first."""
+    pairs = []
+    for places in near_pairs(examples, distance):
+        first, second = (examples[place] for place in places)
+        if first.label == second.label:
+            continue
+        small = [
+            np.asarray(Image.fromarray(photo.pixels).resize((16, 16), _BILINEAR), dtype=np.float32)
+            for photo in (first, second)
+        ]
+        difference = float(np.abs(small[0] - small[1]).mean())
+        if difference <= _ALIKE:
+            pairs.append(Conflict(first, second, difference))
+    return sorted(pairs, key=lambda pair: (pair.difference, pair.first.name, pair.second.name))
+
+
+def without_conflicts(examples: Examples, distance: int) -> tuple[Examples, list[str]]:
+    """The examples without those that are one picture with two labels, of which nobody knows which
+    is right; and the names of those."""
+    same = [pair for pair in conflicts(examples, distance) if pair.difference <= _SAME_PICTURE]
+    names = sorted({photo.name for pair in same for photo in (pair.first, pair.second)})
+    return [example for example in examples if example.name not in names], names
 
 
 def split(examples: Examples, rule: SplitRule, trained_on: Collection[str] = ()) -> Parts:

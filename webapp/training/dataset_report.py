@@ -5,19 +5,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from webapp.inference.models.held_out import LabelledPhoto
-from webapp.training.dataset import Examples, TrainingExample, group, near_pairs, read_examples
+from webapp.training.dataset import Conflict, TrainingExample, conflicts, group, read_examples
 from webapp.training.readers import list_data
 from webapp.training.recipe import Recipe
 
 _TINY_SIDE = 100  # pixels
 _KEPT_SIDE = 32  # pixels that are kept of a photo once it is hashed
-_ALIKE = 15.0  # steps of 255 between small copies; photos that only share a hash differ by 18
 _LISTED = 20  # entries of a long list in the text; --json has them all
-_BILINEAR = Image.Resampling.BILINEAR
 _Watch = Callable[[Iterable[LabelledPhoto]], Iterable[LabelledPhoto]]
 
 
@@ -54,7 +49,7 @@ def make_report(recipe: Recipe, folders: Iterable[Path], watch: _Watch = iter) -
         ],
         "exact_duplicates": _alike(examples, lambda example: example.sha256),
         "near_duplicates": _alike(unique, lambda example: example.group),
-        "two_labels": _conflicts(examples, recipe.split.near_distance),
+        "two_labels": [_told(pair) for pair in conflicts(examples, recipe.split.near_distance)],
         "unknown_labels": sorted(listing.labels.keys() - displays.keys()),
         "empty_labels": [label for label, sources in counts.items() if not sources],
     }
@@ -70,33 +65,16 @@ def _alike(
     return [sorted(names) for names in groups.values() if len(names) > 1]
 
 
-def _conflicts(examples: Examples, distance: int) -> list[dict[str, Any]]:
-    """Pairs with two labels that share a hash and are alike in colour: a hash may be chance.
-
-    `difference` is that of two small copies, in steps of 255 on average.
-    """
-    conflicts: list[dict[str, Any]] = []
-    for places in near_pairs(examples, distance):
-        first, second = (examples[place] for place in places)
-        if first.label == second.label:
-            continue
-        small = [
-            np.asarray(Image.fromarray(photo.pixels).resize((16, 16), _BILINEAR), dtype=np.float32)
-            for photo in (first, second)
-        ]
-        difference = float(np.abs(small[0] - small[1]).mean())
-        if difference <= _ALIKE:
-            conflicts.append(
-                {
-                    "first": first.name,
-                    "first_label": first.label,
-                    "second": second.name,
-                    "second_label": second.label,
-                    "same_file": first.sha256 == second.sha256,
-                    "difference": round(difference, 1),
-                }
-            )
-    return sorted(conflicts, key=lambda pair: (pair["difference"], pair["first"], pair["second"]))
+def _told(conflict: Conflict) -> dict[str, Any]:
+    first, second = conflict.first, conflict.second
+    return {
+        "first": first.name,
+        "first_label": first.label,
+        "second": second.name,
+        "second_label": second.label,
+        "same_file": first.sha256 == second.sha256,
+        "difference": round(conflict.difference, 1),
+    }
 
 
 # ---- as text ----

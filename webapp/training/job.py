@@ -4,11 +4,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from tqdm import tqdm
-
-from webapp.training.recipe import Recipe
 
 
 @dataclass
@@ -31,11 +29,25 @@ class TrainingProgress:
 Callback = Callable[[TrainingProgress], None]
 
 
+class AnyRecipe(Protocol):
+    """What every recipe has, a classifier's or a detector's."""
+
+    @property
+    def name(self) -> str:
+        """The model's folder in models/."""
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the outcome of training, as plain JSON."""
+
+
+_Recipe = TypeVar("_Recipe", bound=AnyRecipe)
+
+
 @dataclass(frozen=True)
-class TrainingJob:
+class TrainingJob(Generic[_Recipe]):
     """What to train, from what, and where things go."""
 
-    recipe: Recipe
+    recipe: _Recipe
     data: tuple[Path, ...]  # folders of photos in the layout of the recipe
     models: Path  # the new version appears in models/<name>/
     work: Path  # checkpoints, and the trained model until it is published

@@ -25,7 +25,7 @@ class NetworkMeasurement:
     """A trained network's outputs for every part, ready to be calibrated and measured."""
 
     def __init__(
-        self, job: TrainingJob, recipe: Recipe, parts: Parts, network: keras.Model
+        self, job: TrainingJob[Recipe], recipe: Recipe, parts: Parts, network: keras.Model
     ) -> None:
         self.job, self.recipe, self.parts = job, recipe, parts
         infer = Inference(network)

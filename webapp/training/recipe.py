@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -29,7 +29,7 @@ BACKBONE_NAMES = (
     *(f"efficientnet_lite{size}" for size in range(3)),
     *("efficientnet_v2_s", "convnext_tiny", "plain_cnn", "small_cnn"),
 )
-_STRICT = ConfigDict(extra="forbid", strict=True)
+STRICT = ConfigDict(extra="forbid", strict=True)
 
 
 def _regular_expression(pattern: str) -> str:
@@ -45,7 +45,7 @@ _Side = Annotated[int, Field(ge=32, multiple_of=32)]
 _Share = Annotated[float, Field(gt=0, le=1)]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class DataSource:
     """Where some of the photos come from."""
 
@@ -55,7 +55,7 @@ class DataSource:
     note: str = ""
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Layout:
     """How a data folder says which label a photo has, see docs/models.md; "" is looked for."""
 
@@ -68,7 +68,7 @@ class Layout:
     crop: bool = True  # cars-devkit: cut each photo to its bounding box
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class _Naming:
     """How labels from the data are shown: regular expressions for the data's name of a label."""
 
@@ -82,7 +82,7 @@ class _Naming:
         return self
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class SplitRule:
     """How photos are divided: whole groups of near-duplicates, for each label and source apart."""
 
@@ -99,7 +99,7 @@ class SplitRule:
         return self
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class TrainingStage:
     """Some epochs with one picture size and one depth of unfreezing."""
 
@@ -116,7 +116,7 @@ class TrainingStage:
         return self.height, self.width
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Augmentation:
     """What changes at random in a training photo. Team colours are the label: hue hardly moves."""
 
@@ -135,7 +135,7 @@ class Augmentation:
     cutmix: float = 0.0  # chance that a batch gets patches of itself
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Recipe:
     """What the model is for, what it learns from, and how."""
 
@@ -204,14 +204,12 @@ class Recipe:
 
 
 _RECIPE = TypeAdapter(Recipe)
+_AnyRecipe = TypeVar("_AnyRecipe")
 
 
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe. Raises `TrainingError` that names an unknown or impossible setting."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TrainingError(f"The recipe {path.name} cannot be read: {error}") from error
+    raw = read_toml(path)
     if "drawings" in raw:
         raise TrainingError(
             f"{path.name}: drawings is no setting any more, Marque draws no cars to train on. "
@@ -219,15 +217,31 @@ def read_recipe(path: Path) -> Recipe:
         )
     if raw.get("labels") == "folders":
         del raw["labels"]
+    return checked_recipe(_RECIPE, raw, path, "webapp/training/recipe.py")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A recipe's settings as they are written. Raises `TrainingError`."""
     try:
-        return _RECIPE.validate_json(json.dumps(raw))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TrainingError(f"The recipe {path.name} cannot be read: {error}") from error
+
+
+def checked_recipe(
+    adapter: TypeAdapter[_AnyRecipe], raw: Any, path: Path, module: str
+) -> _AnyRecipe:
+    """The recipe of these settings. Raises `TrainingError` that names the first wrong one, and for
+    an unknown one the module that lists them."""
+    try:
+        return adapter.validate_json(json.dumps(raw))
     except TypeError as error:  # the only values of TOML that JSON has not
         raise TrainingError(f"{path.name}: no setting is a date or a time") from error
     except ValidationError as error:
         first = error.errors()[0]
         name, value = ".".join(map(str, first["loc"])), first["input"]
         if first["type"] == "unexpected_keyword_argument":
-            problem = f"unknown setting {name}; webapp/training/recipe.py lists them all"
+            problem = f"unknown setting {name}; {module} lists them all"
         elif first["type"] == "missing":
             problem = f"{name} is missing"
         else:
@@ -274,13 +288,13 @@ def find_recipe(name: str) -> Recipe:
     )
 
 
-def named(recipe: Recipe, name: str) -> Recipe:
+def named(recipe: _AnyRecipe, name: str) -> _AnyRecipe:
     """The recipe for a model of this name. Raises `TrainingError` if it cannot be an address."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", name):
         raise TrainingError(
             f"A model's name is made of lower-case letters, digits, dots and dashes, got {name!r}."
         )
-    return replace(recipe, name=name)
+    return replace(recipe, name=name)  # type: ignore[type-var]
 
 
 def with_labels(recipe: Recipe, data: Mapping[str, str]) -> Recipe:

@@ -31,7 +31,9 @@ EVALUATION_BATCH = 16
 class Run:
     """A network that learns, and its running average, which is validated and kept."""
 
-    def __init__(self, job: TrainingJob, recipe: Recipe, parts: Parts, folder: Path | None) -> None:
+    def __init__(
+        self, job: TrainingJob[Recipe], recipe: Recipe, parts: Parts, folder: Path | None
+    ) -> None:
         """`folder` keeps the checkpoint. Without validation photos the last epoch is kept."""
         keras.utils.set_random_seed(recipe.seed)  # the same in a process that goes on
         self.job, self.recipe, self.folder = job, recipe, folder

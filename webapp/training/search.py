@@ -28,7 +28,7 @@ _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 class Search:
     """A training job whose recipe is where the search starts, and the study that keeps trials."""
 
-    job: TrainingJob
+    job: TrainingJob[Recipe]
     trials: int  # finished trials of the study in the end, with those of other processes
     study: str  # the study's name
     storage: str  # SQLAlchemy's URL of the database that keeps it

@@ -14,9 +14,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
-from webapp.inference.models.card import CARD_FILE, KERAS_FILE, ModelCard
-from webapp.training.job import TrainingJob, TrainingProgress, say
-from webapp.training.recipe import Recipe
+from webapp.inference.models.card import CARD_FILE, KERAS_FILE, VersionCard
+from webapp.training.job import AnyRecipe, TrainingJob, TrainingProgress, say
 
 RUN_FILE = "mlflow-run.txt"  # in the work folder: the run of the training that is under way
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
@@ -97,7 +96,7 @@ class Tracker:
     """
 
     def __init__(
-        self, server: MlflowServer, job: TrainingJob, recipe: Recipe, experiment: str
+        self, server: MlflowServer, job: TrainingJob[Any], recipe: AnyRecipe, experiment: str
     ) -> None:
         self.server, self.job, self.recipe, self.experiment = server, job, recipe, experiment
         self.run = ""
@@ -109,7 +108,7 @@ class Tracker:
         """Send the lines of the history that the server does not have."""
         self._attempt(lambda: self._send(progress.history))
 
-    def finish(self, card: ModelCard) -> None:
+    def finish(self, card: VersionCard) -> None:
         """Send what is left, the final figures and the files; register the version; end the run."""
         self._attempt(lambda: self._finish(card))
 
@@ -177,7 +176,7 @@ class Tracker:
         self._log(info["run_id"], "params", params, 100)
         return info
 
-    def _finish(self, card: ModelCard) -> None:
+    def _finish(self, card: VersionCard) -> None:
         history = card.training["history"]
         self._send(history)
         metrics = [
@@ -192,7 +191,7 @@ class Tracker:
         (self.job.work / RUN_FILE).unlink(missing_ok=True)
         say(f"MLflow: run {self.run} in the experiment {self.experiment} on {self.server.address}")
 
-    def _keep_files(self, card: ModelCard) -> None:
+    def _keep_files(self, card: VersionCard) -> None:
         """Upload card, curves and network, and register them as a version of a model."""
         folder = re.sub(r"^mlflow-artifacts:(//[^/]*)?/?", "", self.artifacts)
         if folder == self.artifacts:
@@ -219,7 +218,7 @@ class Tracker:
 
 @contextmanager
 def tracking(
-    job: TrainingJob, recipe: Recipe, env: Mapping[str, str] = os.environ
+    job: TrainingJob[Any], recipe: AnyRecipe, env: Mapping[str, str] = os.environ
 ) -> Iterator[Tracker | None]:
     """A tracker while a training lasts; None without a server that can be used."""
     tracker: Tracker | None = None

@@ -17,16 +17,23 @@ from webapp.inference.models.registry import Registry
 from webapp.training.callbacks import curves, tensorboard
 from webapp.training.card import TrainingData, make_card
 from webapp.training.checkpoint import CHECKPOINT_FILE
-from webapp.training.dataset import group, read_examples, reading_report, split, split_of
+from webapp.training.dataset import (
+    group,
+    read_examples,
+    reading_report,
+    split,
+    split_of,
+    without_conflicts,
+)
 from webapp.training.job import TrainingJob, say
 from webapp.training.measure import NetworkMeasurement
 from webapp.training.readers import list_data
-from webapp.training.recipe import fitted, with_labels
+from webapp.training.recipe import Recipe, fitted, with_labels
 from webapp.training.run import Run
 from webapp.training.tracking import tracking
 
 
-def train(job: TrainingJob) -> ModelCard:
+def train(job: TrainingJob[Recipe]) -> ModelCard:
     """Train and publish a version; a run that was stopped goes on after its last epoch.
 
     Raises `TrainingError` if something cannot be used, `ModelRefusedError` from publishing.
@@ -46,7 +53,7 @@ def train(job: TrainingJob) -> ModelCard:
     return card
 
 
-def _train_and_publish(job: TrainingJob, data: TrainingData) -> ModelCard:
+def _train_and_publish(job: TrainingJob[Recipe], data: TrainingData) -> ModelCard:
     recipe, parts = data.recipe, data.parts
     run = Run(job, recipe, parts, job.work)
     run.train()
@@ -74,7 +81,7 @@ def _train_and_publish(job: TrainingJob, data: TrainingData) -> ModelCard:
 
 
 def _publish(
-    job: TrainingJob,
+    job: TrainingJob[Recipe],
     network: keras.Model,
     card: ModelCard,
     split: Split,
@@ -95,7 +102,7 @@ def _publish(
     return Registry(job.models).card(card.name, version)
 
 
-def prepare(job: TrainingJob) -> TrainingData:
+def prepare(job: TrainingJob[Recipe]) -> TrainingData:
     """Read and divide the photos. Raises `TrainingError` if data or weights cannot be used."""
     listing = list_data(job.data, job.recipe)
     recipe = with_labels(job.recipe, listing.labels)
@@ -104,16 +111,18 @@ def prepare(job: TrainingJob) -> TrainingData:
     longest_side = round(1.5 * max(recipe.input.height, recipe.input.width))
     readable, refused = read_examples(bar, longest_side)
     examples, repeated, two_labels = once_each(readable)
+    examples, two_pictures = without_conflicts(examples, recipe.split.near_distance)
     for line in (
         *listing.missing,
         *(f"{name}: {why}" for name, why in refused),
         *(f"{name}: the same file lies under another label too" for name in two_labels),
+        *(f"{name}: the same picture lies under another label too" for name in two_pictures),
     ):
         say(f"left out {line}")
     examples = group(examples, recipe.split)
     parts = split(examples, recipe.split, trained_on(job.weights))
     unusable = [*listing.missing, *(name for name, _ in refused)]
-    report = reading_report(examples, unusable, repeated, two_labels)
+    report = reading_report(examples, unusable, repeated, two_labels + two_pictures)
     sizes = ", ".join(f"{part} {len(members)}" for part, members in parts.items())
     say(
         f"{report['photos']} photos ({sizes}); {report['photos_in_such_groups']} have a "

@@ -35,7 +35,7 @@ class Models:
         return FakeClassifier(self.registry.card(name, version))
 
     def answers(self) -> int:
-        return self.serving.classifier("f1-teams").card.version
+        return self.serving.live("f1-teams").card.version
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from webapp.inference.models.card import ModelCard
+from webapp.domain import count
+from webapp.inference.models.card import ModelCard, VersionCard
+from webapp.inference.models.detector_card import DetectorCard
 
 
 def describe(card: ModelCard) -> list[str]:
@@ -35,6 +37,44 @@ def describe(card: ModelCard) -> list[str]:
         columns = f"{'photos':>7}{'recall':>8}{'prec.':>8}{'F1':>8}"
         lines += ["", f"{card.noun:<22}{columns}"]
         lines += [_label_line(label.display, figures.get(label.name, {})) for label in card.labels]
+    return lines + _about(card)
+
+
+def describe_detector(card: DetectorCard) -> list[str]:
+    """A detector's card in words, line by line."""
+    test = card.metrics.get("test", {})
+    lines = [
+        f"{card.title} ({card.name} {card.version})",
+        card.summary,
+        "",
+        f"Sees photos at {card.input.width} x {card.input.height} pixels.",
+        f"A box counts from a score of {card.threshold:.0%} on.",
+        "",
+        *_boxes("On held-out photos", test),
+    ]
+    for source, figures in sorted(test.get("sources", {}).items()):
+        lines += _boxes(f"  {source}", figures)
+    if unknown := card.metrics.get("unknown"):
+        alarms = count(unknown["false_alarms"], "false alarm")
+        lines.append(f"In {unknown['n']} photos of other things: {alarms}.")
+    return lines + _about(card)
+
+
+def _boxes(name: str, figures: dict[str, Any]) -> list[str]:
+    if not figures.get("boxes"):
+        return [f"{name}: {count(figures.get('photos', 0), 'photo')} without a car"]
+    at, main = figures["recall_at_precision"], figures["main_car"]
+    return [
+        f"{name}: {count(figures['boxes'], 'car')} in {count(figures['photos'], 'photo')}, "
+        f"average precision {figures['ap50']:.1%}; {at['recall']:.1%} found where "
+        f"{at['precision']:.0%} of the boxes are cars; the largest car found in "
+        f"{main['iou50']['share']:.1%}, closely in {main['iou80']['share']:.1%}"
+    ]
+
+
+def _about(card: VersionCard) -> list[str]:
+    """What it cannot do, what it was trained on, and the split."""
+    lines: list[str] = []
     if card.limits:
         lines += ["", "What it cannot do:", *(f"  - {limit}" for limit in card.limits)]
     if card.data:

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from webapp.cli.history import command_group
-from webapp.cli.models.card_text import describe
+from webapp.cli.models.card_text import describe, describe_detector
 from webapp.errors import MarqueError
 from webapp.extensions import get_registry
+from webapp.inference.models.detector_card import DetectorCard
 
 bp = command_group(
     "model", "Train and import models, look at their cards, choose which version serves."
@@ -21,7 +22,8 @@ bp = command_group(
 def _list_command(as_json: bool) -> None:
     """Every version of every model: whether it is live, and its accuracy on held-out photos."""
     registry = get_registry()
-    rows = [_row(name, number) for name in registry.names() for number in registry.versions(name)]
+    names = [*registry.names(), *registry.detectors()]
+    rows = [_row(name, number) for name in names for number in registry.versions(name)]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -31,6 +33,8 @@ def _list_command(as_json: bool) -> None:
         right = row["problem"] or "not measured"
         if row["top1"] is not None:
             right = f"{row['top1']:.1%} of {row['n']} test photos"
+        if row["ap50"] is not None:
+            right = f"average precision {row['ap50']:.1%} on {row['n']} test photos"
         click.echo(f"{row['name']} {row['version']}\t{'live' if row['live'] else '-'}\t{right}")
 
 
@@ -41,11 +45,15 @@ def _list_command(as_json: bool) -> None:
 def _show_command(name: str, version: int | None, as_json: bool) -> None:
     """The card of NAME in words."""
     registry = get_registry()
+    card = registry.any_card(name, version)
     if as_json:
-        card = registry.published_card(name, version)
+        if not isinstance(card, DetectorCard):
+            card = registry.published_card(name, version)
         click.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False))
+    elif isinstance(card, DetectorCard):
+        click.echo("\n".join(describe_detector(card)))
     else:
-        click.echo("\n".join(describe(registry.card(name, version))))
+        click.echo("\n".join(describe(card)))
 
 
 def _row(name: str, version: int) -> dict[str, Any]:
@@ -54,8 +62,10 @@ def _row(name: str, version: int) -> dict[str, Any]:
     test: dict[str, Any] = {}
     problem = ""
     try:
-        test = registry.card(name, version).metrics.get("test", {})
+        test = registry.any_card(name, version).metrics.get("test", {})
     except MarqueError as error:
         problem = str(error)
     row = {"name": name, "version": version, "live": is_live}
-    return row | {"top1": test.get("top1"), "n": test.get("n", 0), "problem": problem}
+    photos = test.get("n", test.get("photos", 0))
+    figures = {"top1": test.get("top1"), "ap50": test.get("ap50"), "n": photos}
+    return row | figures | {"problem": problem}

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from webapp.cli.history import TERMINAL, needs_history, options_as
-from webapp.cli.models.card_text import describe
+from webapp.cli.models.card_text import describe, describe_detector
 from webapp.cli.models.group import bp
 from webapp.cli.training.options import (
     DataOptions,
@@ -17,7 +18,16 @@ from webapp.cli.training.options import (
     weights_option,
 )
 from webapp.extensions import get_config, get_registry
+from webapp.inference.models.card import ModelCard
+from webapp.inference.models.detector_card import DetectorCard
 from webapp.services.models import promotion
+
+if TYPE_CHECKING:
+    from webapp.training.detector.recipe import DetectorRecipe
+    from webapp.training.job import TrainingJob
+    from webapp.training.recipe import Recipe
+
+_Recipe = TypeVar("_Recipe", "Recipe", "DetectorRecipe")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,20 +61,34 @@ def _train_command(options: _TrainOptions, name: str) -> None:
     It can be stopped at any time and goes on after the last epoch.
     """
     with needs_training_libraries():
-        from webapp.training.train import TrainingJob, train
+        from webapp.training.detector.recipe import find_detector_recipe
+        from webapp.training.detector.train import train_detector
+        from webapp.training.train import train
+
+    detector = find_detector_recipe(name, options.recipe_file)
+    card: ModelCard | DetectorCard
+    if detector is not None:
+        card = train_detector(_job(options, detector))
+        lines = describe_detector(card)
+    else:
+        card = train(_job(options, options.recipe(name)))
+        lines = describe(card)
+    click.echo("\n".join(lines))
+    promotion.note_first(get_registry(), name, card.version, TERMINAL)
+    live = get_registry().live_version(name)
+    click.echo("It is live." if live == card.version else f"Version {live} stays live.")
+
+
+def _job(options: _TrainOptions, recipe: _Recipe) -> "TrainingJob[_Recipe]":
+    from webapp.training.job import TrainingJob
 
     config = get_config()
-    job = TrainingJob(
-        recipe=options.recipe(name),
+    return TrainingJob(
+        recipe=recipe,
         data=options.data,
         models=config.models,
-        work=options.work or config.data / "training" / name,
+        work=options.work or config.data / "training" / recipe.name,
         weights=weights_of(options.weights),
         unknown=options.unknown,
         resume=options.resume,
     )
-    card = train(job)
-    click.echo("\n".join(describe(card)))
-    promotion.note_first(get_registry(), name, card.version, TERMINAL)
-    live = get_registry().live_version(name)
-    click.echo("It is live." if live == card.version else f"Version {live} stays live.")

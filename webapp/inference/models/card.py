@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -26,14 +26,15 @@ RESIZE_RULES: tuple[str, ...] = get_args(ResizeRule)
 # a list of numbers in indented JSON; texts hold no bare line feed, so it matches inside none
 _NUMBERS = re.compile(r"\[\n\s*((?:-?[0-9][0-9.e+-]*,?\s*)+)\]")
 Groups = Mapping[str, list[int]]  # places of labels by their parent, see `group_by_parent`
-_CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+CARD_CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}  # by the kind of card, made on first need
 
 
 @dataclass(frozen=True)
 class Label:
     """One class: `name` is the key, `display` what people read, `parent` a coarser name or ""."""
 
-    __pydantic_config__ = _CONFIG
+    __pydantic_config__ = CARD_CONFIG
 
     name: str
     display: str
@@ -50,7 +51,7 @@ class InputSpec:
     cuts the longer side in the middle.
     """
 
-    __pydantic_config__ = _CONFIG
+    __pydantic_config__ = CARD_CONFIG
 
     height: Annotated[int, Field(ge=8, le=2048)]
     width: Annotated[int, Field(ge=8, le=2048)]
@@ -61,39 +62,25 @@ class InputSpec:
 class Golden:
     """A photo that travels with the version, by its path in the folder, and its probabilities."""
 
-    __pydantic_config__ = _CONFIG
+    __pydantic_config__ = CARD_CONFIG
 
     file: str
     probabilities: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class ModelCard:
-    """`card.json` of one model version. Only `from_json` and `check` check it.
+@dataclass(frozen=True, kw_only=True)
+class VersionCard:
+    """What the cards of classifiers and detectors have in common. Only `from_json` and `check`
+    check a card. `metrics` are plain JSON: see docs/models.md for each key."""
 
-    `temperature` divides the logits before the softmax (Guo et al. 2017, "On Calibration of Modern
-    Neural Networks", eq. 9). The first label is the decision from the confidence `threshold` on,
-    else the most probable parent from `parent_threshold` on (None: never), else `unclassified`,
-    which it always is below the familiarity of its rule (see `webapp.inference.familiarity`). The
-    golden photos have the probabilities of `model.tflite`; those of `model.keras` are at most
-    `keras_tolerance` away. `metrics` are plain JSON: see docs/models.md for each key.
-    """
-
-    __pydantic_config__ = _CONFIG
+    __pydantic_config__ = CARD_CONFIG
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     version: Annotated[int, Field(ge=1)]
     title: str
-    noun: str
-    noun_plural: str
-    question: str
     summary: str
-    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
     input: InputSpec
-    temperature: Annotated[float, Field(ge=0.01, le=100)]
     threshold: Annotated[float, Field(ge=0, le=1)]
-    parent_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-    familiarity: dict[str, Any] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     metrics: dict[str, Any] = field(default_factory=dict)
     split: dict[str, Any] = field(default_factory=dict)
@@ -102,12 +89,77 @@ class ModelCard:
     training: dict[str, Any] = field(default_factory=dict)
     libraries: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
-    golden: tuple[Golden, ...] = ()
-    keras_tolerance: Annotated[float, Field(gt=0, le=0.05)] = 1e-3
     created_at: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """The files beside the network that using it needs."""
+        return ()
+
+    @property
+    def golden_files(self) -> tuple[str, ...]:
+        """The golden photos, by their paths in the version's folder."""
+        return ()
+
+    def to_json(self) -> str:
+        """The card as indented JSON in the order of the fields."""
+        return indented_json(asdict(self)) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read and check a card. Raises `BadCardError` that names the fields."""
+        try:
+            if cls not in _ADAPTERS:
+                _ADAPTERS[cls] = TypeAdapter(cls)
+            card: Self = _ADAPTERS[cls].validate_json(text)
+        except ValidationError as error:
+            raise BadCardError(_sentence(error, CARD_FILE)) from None
+        card._check_contradictions()
+        return card
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read and check the card of the version in `folder`. Raises `BadCardError`."""
+        return cls.from_json(read_card_text(folder))
+
+    def check(self) -> None:
+        """Raises `BadCardError` when the card could not be read again."""
+        self.from_json(json.dumps(asdict(self)))
+
+    def _check_contradictions(self) -> None:
+        if self.name == ALL_MODELS:
+            raise BadCardError(f"no model may be called {ALL_MODELS!r}: the word is reserved")
+        for key in ("test", "validation", "train", "unknown", "compiled"):
+            if not isinstance(self.metrics.get(key, {}), dict):
+                raise BadCardError(f"metrics.{key} must be an object")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard(VersionCard):
+    """`card.json` of a version of a classifier.
+
+    `temperature` divides the logits before the softmax (Guo et al. 2017, "On Calibration of Modern
+    Neural Networks", eq. 9). The first label is the decision from the confidence `threshold` on,
+    else the most probable parent from `parent_threshold` on (None: never), else `unclassified`,
+    which it always is below the familiarity of its rule (see `webapp.inference.familiarity`). The
+    golden photos have the probabilities of `model.tflite`; those of `model.keras` are at most
+    `keras_tolerance` away.
+    """
+
+    __pydantic_config__ = CARD_CONFIG
+
+    noun: str
+    noun_plural: str
+    question: str
+    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
+    temperature: Annotated[float, Field(ge=0.01, le=100)]
+    parent_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    familiarity: dict[str, Any] = field(default_factory=dict)
+    golden: tuple[Golden, ...] = ()
+    keras_tolerance: Annotated[float, Field(gt=0, le=0.05)] = 1e-3
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
@@ -149,61 +201,45 @@ class ModelCard:
         names = list(self.outputs)
         return {names[place]: name for name, own in self.parents.items() for place in own}
 
+    @property
+    def golden_files(self) -> tuple[str, ...]:
+        """The golden photos, by their paths in the version's folder."""
+        return tuple(golden.file for golden in self.golden)
+
     def label(self, name: str) -> Label | None:
         """The label called `name`, or None."""
         return self.by_name.get(name)
 
-    def to_json(self) -> str:
-        """The card as indented JSON in the order of the fields."""
-        return indented_json(asdict(self)) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> ModelCard:
-        """Read and check a card. Raises `BadCardError` that names the fields."""
-        try:
-            card = _ADAPTER.validate_json(text)
-        except ValidationError as error:
-            raise BadCardError(_sentence(error, CARD_FILE)) from None
-        card._check_contradictions()
-        return card
-
-    @classmethod
-    def read(cls, folder: Path) -> ModelCard:
-        """Read and check the card of the version in `folder`. Raises `BadCardError`."""
-        try:
-            text = (folder / CARD_FILE).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadCardError(f"no readable {CARD_FILE} in {folder.name}") from error
-        return cls.from_json(text)
-
-    def check(self) -> None:
-        """Raises `BadCardError` when the card could not be read again."""
-        ModelCard.from_json(json.dumps(asdict(self)))
-
     def _check_contradictions(self) -> None:
+        super()._check_contradictions()
         names = self.label_names
         if len(set(names)) != len(names):
             raise BadCardError("labels: each must have a name of its own")
         if reserved := {*VERDICTS, UNCLASSIFIED}.intersection(names):
             raise BadCardError(f"no label may be called {min(reserved)!r}: the word is reserved")
-        if self.name == ALL_MODELS:
-            raise BadCardError(f"no model may be called {ALL_MODELS!r}: the word is reserved")
-        for key in ("test", "validation", "train", "unknown", "compiled"):
-            if not isinstance(self.metrics.get(key, {}), dict):
-                raise BadCardError(f"metrics.{key} must be an object")
         if self.familiarity:
             _check_familiarity(self.familiarity)
         for golden in self.golden:
+            check_golden_path(golden.file)
             if len(golden.probabilities) != len(names):
                 raise BadCardError(
                     f"golden photo {golden.file} has {len(golden.probabilities)} probabilities "
                     f"for {len(names)} labels"
                 )
-            if Path(golden.file).is_absolute() or ".." in Path(golden.file).parts:
-                raise BadCardError(f"golden photo {golden.file} lies outside the version's folder")
 
 
-_ADAPTER = TypeAdapter(ModelCard)
+def read_card_text(folder: Path) -> str:
+    """The JSON of the card of the version in `folder`. Raises `BadCardError`."""
+    try:
+        return (folder / CARD_FILE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadCardError(f"no readable {CARD_FILE} in {folder.name}") from error
+
+
+def check_golden_path(file: str) -> None:
+    """Raise `BadCardError` when a golden photo lies outside of the version's folder."""
+    if Path(file).is_absolute() or ".." in Path(file).parts:
+        raise BadCardError(f"golden photo {file} lies outside the version's folder")
 
 
 def group_by_parent(parents: Mapping[str, str]) -> dict[str, list[int]]:

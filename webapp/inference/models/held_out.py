@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from webapp.inference.decoding.crop import Box
-from webapp.inference.models.card import ModelCard
+from webapp.inference.models.card import VersionCard
 
 SPLIT_FILE = "split.json"
 # the part of a split that a version was neither trained, selected nor calibrated on
@@ -52,7 +52,7 @@ def write_split(folder: Path, split: Split) -> None:
     (folder / SPLIT_FILE).write_text(text + "\n", encoding="ascii")
 
 
-def read_split(folder: Path, card: ModelCard) -> Split | None:
+def read_split(folder: Path, card: VersionCard) -> Split | None:
     """The list of a version, None when it has none or one that does not match the card."""
     try:
         split = json.loads((folder / SPLIT_FILE).read_text(encoding="ascii"))

@@ -4,8 +4,12 @@ from pathlib import Path
 
 from webapp.errors import ModelUnavailableError
 from webapp.inference.classifier import Classifier, self_test
-from webapp.inference.litert_classifier import COMPILED_FILE, LiteRTClassifier
-from webapp.inference.models.card import ModelCard
+from webapp.inference.detector import Detector
+from webapp.inference.detector import self_test as detector_self_test
+from webapp.inference.litert_classifier import LiteRTClassifier
+from webapp.inference.litert_detector import LiteRTDetector
+from webapp.inference.models.card import COMPILED_FILE, KERAS_FILE, ModelCard
+from webapp.inference.models.detector_card import DetectorCard
 from webapp.inference.models.registry import Registry, check_files
 
 
@@ -31,10 +35,28 @@ def open_version(folder: Path, engine: str) -> Classifier:
         check_files(folder, card, (COMPILED_FILE, *card.companions))
         return LiteRTClassifier(folder, card)
     try:  # TensorFlow takes seconds and 600 MB
-        from webapp.inference.keras_classifier import KERAS_FILE, KerasClassifier
+        from webapp.inference.keras_classifier import KerasClassifier
     except ImportError as error:
         raise ModelUnavailableError(
             "MARQUE_ENGINE=keras needs TensorFlow: pip install -r requirements.txt"
         ) from error
     check_files(folder, card, (KERAS_FILE, *card.companions))
     return KerasClassifier(folder, card)
+
+
+def load_detector(folder: Path, engine: str) -> Detector:
+    """The detector in a version's folder, after its golden self-test.
+
+    Raises `ModelUnavailableError` or `BadCardError`.
+    """
+    card = DetectorCard.read(folder)
+    if engine == "keras":
+        from webapp.inference.keras_detector import KerasDetector
+
+        check_files(folder, card, (KERAS_FILE,))
+        detector: Detector = KerasDetector(folder, card)
+    else:
+        check_files(folder, card, (COMPILED_FILE,))
+        detector = LiteRTDetector(folder, card)
+    detector_self_test(detector, folder)
+    return detector

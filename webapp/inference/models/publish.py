@@ -15,7 +15,7 @@ from pathlib import Path
 
 from webapp.errors import ModelRefusedError
 from webapp.inference.model_import.keras_archive import check_archive
-from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, ModelCard
+from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, VersionCard
 from webapp.inference.models.held_out import read_split, write_split
 from webapp.inference.models.registry import Registry
 from webapp.inference.process_pool import child_environment
@@ -43,7 +43,7 @@ DEFAULT_LIMITS = ChildLimits()
 
 def publish(
     draft: Path,
-    card: ModelCard,
+    card: VersionCard,
     models: Path,
     *,
     first_is_live: bool = True,
@@ -62,7 +62,7 @@ def publish(
     behind, when the file cannot be loaded safely, does not fit the card, does not compile within
     `limits`, or when the compiled network answers differently than Keras.
     """
-    golden = [draft / photo.file for photo in card.golden]
+    golden = [draft / file for file in card.golden_files]
     golden = golden or sorted((draft / GOLDEN_FOLDER).glob("*"))
     if not golden:
         raise ModelRefusedError("A version needs at least one golden photo.")
@@ -95,7 +95,7 @@ def publish(
     return number
 
 
-def _copy(draft: Path, card: ModelCard, golden: list[Path], folder: Path) -> None:
+def _copy(draft: Path, card: VersionCard, golden: list[Path], folder: Path) -> None:
     """Copy what belongs to a version, and nothing else, from a draft into `folder`."""
     (folder / GOLDEN_FOLDER).mkdir()
     compiled = [COMPILED_FILE] if (draft / COMPILED_FILE).is_file() else []

@@ -3,9 +3,7 @@
 import contextlib
 import hashlib
 import resource
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version as library_version
@@ -14,7 +12,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from webapp.errors import MarqueError, ModelRefusedError
@@ -22,17 +19,13 @@ from webapp.inference.classifier import GOLDEN_TOLERANCE, Classifier, self_test
 from webapp.inference.decoding.images import decode_photo, working_side
 from webapp.inference.keras_classifier import KerasClassifier
 from webapp.inference.litert_classifier import LiteRTClassifier
-from webapp.inference.model_import.hdf5 import check_archive_weights
-from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, Golden, ModelCard
+from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, Golden, ModelCard
+from webapp.inference.models.compiling import compile_network, load_keras, median_milliseconds
+from webapp.inference.models.detector_card import DetectorCard, read_card
 from webapp.inference.models.publish import GOLDEN_FOLDER, REFUSAL_FILE, end_with_parent
+from webapp.inference.models.publish_detector import complete_detector
 
 OUTPUTS = ("probabilities", "embedding", "feature_map")
-# Weights as float16 are half the file and as quick: XNNPACK computes with them in float32. On 600
-# photos and 8 golden ones they changed a probability by at most 0.037.
-_HALF: dict[str, Any] = {
-    "optimizations": [tf.lite.Optimize.DEFAULT],
-    "target_spec": {"supported_types": [tf.float16]},
-}
 _HALF_TOLERANCE = 0.05
 _EMBEDDING_TOLERANCE = 0.1  # of its largest number
 _REFUSED = 3
@@ -59,9 +52,32 @@ def main(arguments: list[str], task: Callable[[Path], object]) -> int:
 
 def _complete(folder: Path) -> None:
     """Check `model.keras` against the card, write or check `model.tflite`, complete the card."""
-    card = ModelCard.read(folder)
-    model = load_network(folder, card)
+    card = read_card(folder)
     golden_files = sorted((folder / GOLDEN_FOLDER).iterdir())
+    complete_card: ModelCard | DetectorCard
+    if isinstance(card, DetectorCard):
+        complete_card, figures = complete_detector(folder, card, golden_files)
+    else:
+        complete_card, figures = _complete_classifier(folder, card, golden_files)
+    complete_card = replace(
+        complete_card,
+        files={
+            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != CARD_FILE
+        },
+        libraries=card.libraries | {"ai-edge-litert": library_version("ai-edge-litert")},
+        metrics=card.metrics | {"compiled": {"golden_photos": len(golden_files), **figures}},
+    )
+    complete_card.check()
+    (folder / CARD_FILE).write_text(complete_card.to_json(), encoding="utf-8")
+
+
+def _complete_classifier(
+    folder: Path, card: ModelCard, golden_files: list[Path]
+) -> tuple[ModelCard, dict[str, Any]]:
+    """The card with its golden answers, and figures of the compiled network."""
+    model = load_network(folder, card)
     if (folder / COMPILED_FILE).is_file():  # its golden answers are those of where it was compiled
         compiled = LiteRTClassifier(folder, card)
         _, largest = compare(KerasClassifier(folder, card), compiled, golden_files)
@@ -72,42 +88,14 @@ def _complete(folder: Path) -> None:
         except ModelRefusedError:  # float16 holds no number over 65,504, and few digits
             card, largest = _compile(model, folder, card, golden_files, half=False)
         compiled = LiteRTClassifier(folder, card)
-    figures = {
-        "golden_photos": len(golden_files),
-        "largest_difference": round(largest, 7),
-        "milliseconds": round(_milliseconds(compiled), 1),
-    }
-    complete_card = replace(
-        card,
-        files={
-            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name != CARD_FILE
-        },
-        libraries=card.libraries | {"ai-edge-litert": library_version("ai-edge-litert")},
-        metrics=card.metrics | {"compiled": figures},
-    )
-    complete_card.check()
-    (folder / CARD_FILE).write_text(complete_card.to_json(), encoding="utf-8")
+    milliseconds = round(median_milliseconds(compiled.predict), 1)
+    return card, {"largest_difference": round(largest, 7), "milliseconds": milliseconds}
 
 
 def load_network(folder: Path, card: ModelCard) -> keras.Model:
     """The network in `model.keras`. Raises `ModelRefusedError` when it cannot be loaded or does not
     fit the card."""
-    check_archive_weights(folder / KERAS_FILE)
-    try:
-        model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises many kinds
-        raise ModelRefusedError(f"The Keras model cannot be loaded: {error}") from error
-    shape = (None, card.input.height, card.input.width, 3)
-    if tuple(model.input_shape) != shape:
-        raise ModelRefusedError(f"The model takes {model.input_shape}, the card says {shape}.")
-    answers = model(keras.Input(shape[1:]))
-    if not isinstance(answers, dict) or set(answers) != set(OUTPUTS):
-        actual = ", ".join(answers) if isinstance(answers, dict) else "one tensor or a list"
-        raise ModelRefusedError(
-            f"The model must answer a dict of {', '.join(OUTPUTS)}; it answers {actual}."
-        )
+    model, answers = load_keras(folder, card, OUTPUTS)
     probabilities = answers["probabilities"].shape
     if tuple(probabilities) != (None, len(card.labels)):
         raise ModelRefusedError(
@@ -127,16 +115,6 @@ def _compile(
     compiled = LiteRTClassifier(folder, card)
     golden, largest = compare(KerasClassifier(folder, card), compiled, golden_files)
     return replace(card, golden=golden), largest
-
-
-def compile_network(model: keras.Model, folder: Path, *, half: bool = True) -> None:
-    """Write `model.tflite` with weights as float16, or as float32 when not `half`. Raises
-    `ModelRefusedError` when the network does not compile."""
-    options = _HALF if half else {}
-    try:
-        model.export(folder / COMPILED_FILE, format="litert", verbose=False, **options)
-    except Exception as error:  # the compiler raises many kinds
-        raise ModelRefusedError(f"The model does not compile: {error}") from error
 
 
 def compare(
@@ -179,17 +157,6 @@ def compare(
 
 def _distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     return float(np.abs(first - second).max())
-
-
-def _milliseconds(classifier: Classifier) -> float:
-    """Median time to classify a photo on one core, in milliseconds, resizing included."""
-    pixels = np.full((512, 768, 3), 127, dtype=np.uint8)
-    durations = []
-    for _ in range(15):
-        started = time.perf_counter()
-        classifier.predict(pixels)
-        durations.append((time.perf_counter() - started) * 1000)
-    return statistics.median(durations)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from webapp.errors import ModelNotFoundError, ModelUnavailableError
-from webapp.inference.models.card import CARD_FILE, ModelCard
+from webapp.inference.models.card import CARD_FILE, ModelCard, VersionCard
+from webapp.inference.models.detector_card import DetectorCard, is_detector_card
 
 LIVE_FILE = "LIVE"
 
@@ -21,9 +22,24 @@ class Registry:
         self.folder = folder
         self._current = current
         self._cards: dict[Path, tuple[int, ModelCard]] = {}
+        self._is_detector: dict[Path, bool] = {}
 
     def names(self) -> list[str]:
-        """Models that have at least one version, sorted."""
+        """Classifiers that have at least one version, sorted."""
+        return [name for name in self._all_names() if not self.is_detector(name)]
+
+    def detectors(self) -> list[str]:
+        """Detectors that have at least one version, sorted."""
+        return [name for name in self._all_names() if self.is_detector(name)]
+
+    def is_detector(self, name: str) -> bool:
+        """Whether the newest version of a model finds cars instead of naming them."""
+        folder = self.folder / name / str(self.versions(name)[-1])
+        if folder not in self._is_detector:  # a version never changes
+            self._is_detector[folder] = is_detector_card(folder)
+        return self._is_detector[folder]
+
+    def _all_names(self) -> list[str]:
         if not self.folder.is_dir():
             return []
         return sorted(path.name for path in self.folder.iterdir() if self.versions(path.name))
@@ -76,6 +92,19 @@ class Registry:
             cached = self._cards[folder] = (changed, ModelCard.read(folder))
         return cached[1]
 
+    def any_card(self, name: str, version: int | None) -> ModelCard | DetectorCard:
+        """The card of a classifier or a detector. Raises like `card`."""
+        if self.versions(name) and self.is_detector(name):
+            return self.detector_card(name, version)
+        return self.card(name, version)
+
+    def detector_card(self, name: str, version: int | None = None) -> DetectorCard:
+        """The card of a detector's version (default: the live one). Raises like `card`."""
+        chosen = version if version is not None else self.live_version(name)
+        if chosen is None:
+            raise ModelNotFoundError(f"No version of {name!r} is live yet.")
+        return DetectorCard.read(self.version_folder(name, chosen))
+
     def make_live(self, name: str, version: int) -> None:
         """Let `version` serve; the file is replaced atomically."""
         self.version_folder(name, version)
@@ -87,7 +116,7 @@ class Registry:
         temporary.replace(self.folder / name / LIVE_FILE)
 
 
-def check_files(folder: Path, card: ModelCard, names: tuple[str, ...]) -> None:
+def check_files(folder: Path, card: VersionCard, names: tuple[str, ...]) -> None:
     """Raise `ModelUnavailableError` for a named file whose SHA-256 is not that of the card."""
     for name in names:
         try:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from webapp.errors import ModelError, ModelUnavailableError
-from webapp.inference.classifier import Classifier
-from webapp.inference.models.card import ModelCard
+from webapp.inference.models.card import VersionCard
 from webapp.inference.models.registry import LIVE_FILE, Registry
 
 # seconds before a version that failed to load is tried again: it may have been repaired on disk
@@ -18,17 +18,28 @@ RETRY_AFTER = 15.0
 MOST_LOADED = 8
 
 
+class Network(Protocol):
+    """What serves: a version of a classifier or a detector."""
+
+    @property
+    def card(self) -> VersionCard:
+        """The version's card."""
+
+
+_Network = TypeVar("_Network", bound=Network)
+
+
 @dataclass(frozen=True)
-class _Loaded:
+class _Loaded(Generic[_Network]):
     """A loaded version; it answers for the version `live` (None: unreadable LIVE) `until` then."""
 
-    classifier: Classifier
+    network: _Network
     version: int
     live: int | None
     until: float
 
 
-class Serving:
+class Serving(Generic[_Network]):
     """Keeps one loaded version for each of a few models. Safe to share between threads.
 
     `load` loads and self-tests a version; any exception means that the version cannot be used.
@@ -39,17 +50,17 @@ class Serving:
     def __init__(
         self,
         registry: Registry,
-        load: Callable[[str, int], Classifier],
+        load: Callable[[str, int], _Network],
         before: Callable[[str], Iterable[int]],
     ) -> None:
         self._registry = registry
         self._load = load
         self._before = before
-        self._loaded: dict[str, _Loaded] = {}
+        self._loaded: dict[str, _Loaded[_Network]] = {}
         self._failed: dict[tuple[str, int], tuple[float, str]] = {}
         self._lock = threading.Lock()
 
-    def classifier(self, name: str) -> Classifier:
+    def live(self, name: str) -> _Network:
         """The live version of `name`; while that cannot be used, another one that can.
 
         The `LIVE` file is read on each call, so every process notices when another version becomes
@@ -60,36 +71,37 @@ class Serving:
         if loaded is None:
             with self._lock:  # others wait here for the thread that loads
                 loaded = self._usable(name, live) or self._load_best(name, live)
-        return loaded.classifier
+        return loaded.network
 
-    def card(self, name: str) -> ModelCard | None:
+    def card(self, name: str) -> VersionCard | None:
         """The card of the version that answers, of the live one while none is loaded; or None."""
-        loaded = self._usable(name, self._registry.live_version(name))
+        live = self._registry.live_version(name)
+        loaded = self._usable(name, live)
         if loaded is not None:
-            return loaded.classifier.card
+            return loaded.network.card
         with suppress(ModelError):
-            return self._registry.card(name)
+            return self._registry.any_card(name, live)
         with suppress(ModelUnavailableError):
-            return self.classifier(name).card
+            return self.live(name).card
         return None
 
     def trouble(self, name: str) -> str:
         """Why the live version cannot answer, and which version answers instead; "" when it can."""
         live = self._registry.live_version(name)
         try:
-            answering = self.classifier(name).card.version
+            answering = self.live(name).card.version
         except ModelUnavailableError as error:
             return str(error)
         if answering == live:
             return ""
         return f"{self._problem(name, live)}; version {answering} answers."
 
-    def _usable(self, name: str, live: int | None) -> _Loaded | None:
+    def _usable(self, name: str, live: int | None) -> _Loaded[_Network] | None:
         loaded = self._loaded.get(name)
         current = loaded is not None and loaded.live == live and time.monotonic() < loaded.until
         return loaded if current else None
 
-    def _load_best(self, name: str, live: int | None) -> _Loaded:
+    def _load_best(self, name: str, live: int | None) -> _Loaded[_Network]:
         """Load the live version, else the best of the others: the one that is loaded, those that
         were live before, the newest. The lock is held."""
         loaded, present = self._loaded.get(name), self._registry.versions(name)
@@ -99,32 +111,32 @@ class Serving:
             if version is None:
                 continue
             if loaded is not None and loaded.version == version:
-                classifier: Classifier | None = loaded.classifier
+                network: _Network | None = loaded.network
             else:
-                classifier = self._try(name, version)
-            if classifier is not None:
+                network = self._try(name, version)
+            if network is not None:
                 until = math.inf if version == live else time.monotonic() + RETRY_AFTER
                 others = [item for item in self._loaded.items() if item[0] != name]
-                loaded = _Loaded(classifier, version, live, until)
+                loaded = _Loaded(network, version, live, until)
                 self._loaded = dict([*others[1 - MOST_LOADED :], (name, loaded)])
                 return loaded
         self._loaded.pop(name, None)
         raise ModelUnavailableError(f"The model {self._problem(name, live)}.")
 
-    def _try(self, name: str, version: int) -> Classifier | None:
+    def _try(self, name: str, version: int) -> _Network | None:
         """The loaded version, or None when it cannot be used or failed a moment ago."""
         failed_at, _reason = self._failed.get((name, version), (-math.inf, ""))
         if time.monotonic() - failed_at < RETRY_AFTER:
             return None
         try:
-            classifier = self._load(name, version)
+            network = self._load(name, version)
         except Exception as error:  # a damaged file fails in any way
             reason = str(error).removeprefix(f"{name} {version}").removeprefix(": ")
             reason = reason.strip().rstrip(".") or type(error).__name__
             self._failed[name, version] = (time.monotonic(), reason)
             return None
         self._failed.pop((name, version), None)
-        return classifier
+        return network
 
     def _problem(self, name: str, live: int | None) -> str:
         if live is None:

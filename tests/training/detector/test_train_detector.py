@@ -1,0 +1,117 @@
+"""A whole training of a detector on toy photos: stop, go on, publish, look."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="training needs TensorFlow")
+
+from tests.children import children_in_this_process
+from tests.training.detector.toys import toy_recipe, write_toys
+from webapp.errors import ModelUnavailableError, TrainingError
+from webapp.inference.models.detector_card import DetectorCard
+from webapp.inference.models.held_out import read_split
+from webapp.inference.models.loading import load_detector
+from webapp.inference.models.registry import Registry
+from webapp.training.detector.recipe import DetectorRecipe
+from webapp.training.detector.train import train_detector
+from webapp.training.job import TrainingJob, TrainingProgress
+
+pytestmark = pytest.mark.tensorflow
+
+
+class PowerCutError(Exception):
+    """Somebody pulled the plug."""
+
+
+def pull_the_plug(progress: TrainingProgress) -> None:
+    if len(progress.history) == 1:
+        raise PowerCutError
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> TrainingJob[DetectorRecipe]:
+    folder = tmp_path_factory.mktemp("toy")
+    return TrainingJob(
+        toy_recipe(),
+        write_toys(folder),
+        folder / "models",
+        folder / "work",
+        unknown=folder / "photos",
+    )
+
+
+@pytest.fixture(scope="module")
+def card(job: TrainingJob[DetectorRecipe]) -> DetectorCard:
+    """A run that was cut off in its second epoch, and went on."""
+    with pytest.raises(PowerCutError):
+        train_detector(replace(job, on_step=pull_the_plug))
+    with children_in_this_process():
+        return train_detector(replace(job, resume=True))
+
+
+def test_an_interrupted_run_ends_with_all_its_epochs(card: DetectorCard) -> None:
+    assert len(card.training["history"]) == 2
+
+
+def test_the_first_version_is_live_and_is_a_detector(
+    job: TrainingJob[DetectorRecipe], card: DetectorCard
+) -> None:
+    registry = Registry(job.models)
+    assert registry.detectors() == ["toy-detector"]
+    assert registry.names() == []
+    assert registry.live_version("toy-detector") == card.version == 1
+
+
+def test_the_card_tells_how_well_it_finds_cars_of_each_size(card: DetectorCard) -> None:
+    test = card.metrics["test"]
+    assert {"ap50", "recall", "main_car", "false_alarms", "sources"} <= test.keys()
+    assert set(test["recall"]) == {"small", "medium", "large"}
+    assert card.metrics["unknown"]["n"] == 24
+
+
+def test_the_version_carries_the_list_of_its_files(
+    job: TrainingJob[DetectorRecipe], card: DetectorCard
+) -> None:
+    split = read_split(job.models / "toy-detector" / "1", card)
+    assert split is not None
+    assert set(split.values()) == {"train", "validation", "test"}
+
+
+def test_both_engines_find_the_same(job: TrainingJob[DetectorRecipe], card: DetectorCard) -> None:
+    folder = job.models / card.name / "1"
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 90, 3), dtype=np.uint8)
+    compiled, reference = load_detector(folder, "litert"), load_detector(folder, "keras")
+    np.testing.assert_allclose(compiled.cells(pixels), reference.cells(pixels), atol=0.02)
+
+
+def test_a_version_that_answers_differently_here_is_not_used(
+    job: TrainingJob[DetectorRecipe], card: DetectorCard, tmp_path: Path
+) -> None:
+    golden = card.golden[0]
+    cell, score, *box = golden.cells[0]
+    moved = replace(golden, cells=((cell, score + 0.5, *box),))
+    (tmp_path / "golden").mkdir()
+    folder = job.models / card.name / "1"
+    for name in ("model.tflite", golden.file):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "card.json").write_text(replace(card, golden=(moved,)).to_json())
+    with pytest.raises(ModelUnavailableError, match="gives another answer on this machine"):
+        load_detector(tmp_path, "litert")
+
+
+def test_it_refuses_to_resume_nothing(job: TrainingJob[DetectorRecipe], tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="There is no run to resume"):
+        train_detector(replace(job, work=tmp_path, resume=True))
+
+
+def test_it_refuses_photos_that_all_show_a_car(
+    job: TrainingJob[DetectorRecipe], tmp_path: Path
+) -> None:
+    photos, _crops = write_toys(tmp_path)
+    lines = (photos / "boxes.jsonl").read_text().splitlines()
+    (photos / "boxes.jsonl").write_text("\n".join(line for line in lines if "car" in line))
+    with pytest.raises(TrainingError, match="photos without a car"):
+        train_detector(replace(job, data=(photos,), work=tmp_path / "work"))

@@ -1,0 +1,53 @@
+"""The cars of a photo: what is cut out for the classifiers, and whose answer is shown."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webapp.domain import UNCLASSIFIED, Answer, Box, DecodedPhoto, DetectedCar
+
+MARGIN = 0.03  # of a box's sides, added on each side of what is cut out
+_MOST_SIDE = 2560  # of a photo decoded for small cars
+
+
+def crop(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """What a car's box and its margin cut out of a decoded photo: uint8 RGB, at least one pixel."""
+    height, width = pixels.shape[:2]
+    x, y, across, down = box
+    left, right = (x - MARGIN * across) * width, (x + (1 + MARGIN) * across) * width
+    top, bottom = (y - MARGIN * down) * height, (y + (1 + MARGIN) * down) * height
+    first_column, first_row = max(0, int(left)), max(0, int(top))
+    last_column = min(width, max(first_column + 1, int(np.ceil(right))))
+    last_row = min(height, max(first_row + 1, int(np.ceil(bottom))))
+    return pixels[first_row:last_row, first_column:last_column]
+
+
+def side_for(cars: Sequence[DetectedCar], side: int, photo: DecodedPhoto) -> int:
+    """The longest side at which a photo is decoded so that its smallest car has the pixels that
+    classifiers want, who take a whole photo at `side`; never more than the photo has."""
+    longest = max(photo.width, photo.height)
+    wanted = side
+    for car in cars:
+        _x, _y, across, down = car.box
+        share = max(across * photo.width, down * photo.height) / longest
+        wanted = max(wanted, round(side / max(share, 1e-3)))
+    return max(side, min(wanted, longest, _MOST_SIDE))
+
+
+def choose(answers: Sequence[Answer]) -> int | None:
+    """The place of the answer that is shown, None without answers.
+
+    Of those that name something the one that knows this kind of car best, by familiarity; without
+    such an answer the most familiar one.
+    """
+    if not answers:
+        return None
+
+    def rank(place: int) -> tuple[bool, float, float]:
+        answer = answers[place]
+        familiarity = answer.output.familiarity
+        known = answer.confidence if familiarity is None else familiarity
+        return answer.decision != UNCLASSIFIED, known, answer.confidence
+
+    return max(range(len(answers)), key=rank)

@@ -1,0 +1,107 @@
+"""The photos that a detector learns from: their boxes, what each box counts as, the split."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from webapp.errors import TrainingError
+from webapp.inference.metrics.overlap import areas, intersections, iou
+from webapp.inference.models.held_out import LabelledPhoto, once_each
+from webapp.training.data_files import files_in
+from webapp.training.dataset import Parts, group, read_examples, split
+from webapp.training.detector.box_data import BoxedPhoto, read_boxes
+from webapp.training.detector.recipe import DetectorRecipe
+from webapp.training.detector.scenes import CAR, IGNORED, NOTHING, Scene, SceneMaker
+from webapp.training.job import say
+
+_SAME_CAR = 0.5  # overlap of a machine's box with a person's that are one car
+_MOSTLY = 0.75  # share of a machine's box inside another one that makes it a part of that car
+
+
+class BoxData:
+    """The photos of data folders, divided into train, validation and test."""
+
+    def __init__(self, folders: Iterable[Path], recipe: DetectorRecipe) -> None:
+        """Read all photos. Raises `TrainingError` if something cannot be used."""
+        self.recipe = recipe
+        self._boxed: dict[Path, BoxedPhoto] = {}
+        listed: list[LabelledPhoto] = []
+        for folder in folders:
+            role, source = recipe.role(folder), recipe.source(folder)
+            if role == "boxes":
+                photos = read_boxes(folder)
+                self._boxed |= {photo.path: photo for photo in photos}
+                paths = [photo.path for photo in photos]
+            else:
+                paths = files_in(folder)
+            listed += [LabelledPhoto(path, role, source=source) for path in paths]
+        side = round(1.5 * max(recipe.input.height, recipe.input.width))
+        readable, self.refused = read_examples(listed, side)
+        for name, why in self.refused:
+            say(f"left out {name}: {why}")
+        examples, self.repeated, self.two_roles = once_each(readable)
+        self.examples = group(examples, recipe.split)
+        self.parts: Parts = split(self.examples, recipe.split)
+
+    def scenes(self, part: str) -> list[Scene]:
+        """The photos of a part that have a list of boxes."""
+        return [
+            Scene(photo.pixels, *self.boxes_of(photo.path))
+            for photo in self.parts[part]
+            if photo.label == "boxes"
+        ]
+
+    def boxes_of(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes and kinds of a listed photo as in `Scene`, without those that are nothing."""
+        photo = self._boxed[path]
+        kinds = box_kinds(photo, self.recipe)
+        return photo.boxes[kinds != NOTHING], kinds[kinds != NOTHING]
+
+    def maker(self, part: str = "train") -> SceneMaker:
+        """What makes views of the photos of a part. Raises `TrainingError` if it cannot."""
+        members, scenes = self.parts[part], self.scenes(part)
+        crops = [photo.pixels for photo in members if photo.label == "crops"]
+        others = [photo.pixels for photo in members if photo.label == "others"]
+        others += [scene.pixels for scene in scenes if not len(scene.boxes)]
+        if not any((scene.kinds == CAR).any() for scene in scenes) or not others:
+            raise TrainingError(
+                "A detector needs photos with boxes, and photos without a car: in a list with no "
+                'boxes for them, or in a data folder whose role in the recipe is "others".'
+            )
+        return SceneMaker(
+            scenes, crops, others, (self.recipe.input.height, self.recipe.input.width)
+        )
+
+
+def box_kinds(photo: BoxedPhoto, recipe: DetectorRecipe) -> np.ndarray:
+    """The kind of each box: `CAR`, `IGNORED` or `NOTHING`, int8 (n,).
+
+    A person's box counts by its class. A machine's (score under 1) counts by its score, unless it
+    shows what a person's box or a surer one shows already: then it is nothing, or ignored when it
+    is mostly inside that one.
+    """
+    kinds = np.full(len(photo.boxes), NOTHING, np.int8)
+    counted: list[int] = []
+    for place in np.argsort(-photo.scores, kind="stable"):
+        name, score = photo.classes[place].lower(), float(photo.scores[place])
+        is_car = not name or name in recipe.cars
+        if photo.crowds[place] or name in recipe.ignored:
+            kinds[place] = IGNORED
+        elif is_car:
+            sure = score >= recipe.sure
+            kinds[place] = CAR if sure else IGNORED if score >= recipe.unsure else NOTHING
+        if score < 1 and kinds[place] != NOTHING and counted:
+            kinds[place] = _beside(photo.boxes[place], photo.boxes[counted], kinds[place])
+        if kinds[place] != NOTHING:
+            counted.append(int(place))
+    return kinds
+
+
+def _beside(box: np.ndarray, counted: np.ndarray, kind: np.int8) -> np.int8:
+    """The kind of a machine's box beside boxes that count already."""
+    row = box[np.newaxis]
+    if iou(row, counted).max() >= _SAME_CAR:
+        return np.int8(NOTHING)
+    inside = intersections(row, counted).max() / areas(row)[0]
+    return np.int8(IGNORED) if inside >= _MOSTLY else kind

@@ -1,0 +1,100 @@
+"""Measures a detector on the photos of a split, and finds the score from which a box counts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from webapp.errors import PhotoRefusedError
+from webapp.inference.decoding.images import decode_photo, working_side
+from webapp.inference.detector import Detector, Floats
+from webapp.inference.metrics.intervals import share_of
+from webapp.inference.models.detector_card import DetectorCard
+from webapp.training.data_files import files_in
+from webapp.training.detector.box_metrics import PhotoBoxes, curve_of, match, recall_at, summary
+from webapp.training.detector.data import BoxData
+from webapp.training.detector.scenes import CAR
+from webapp.training.job import say
+
+PRECISION = 0.87  # at which the recall is told, and the score is chosen
+_LEAST_SCORE = 0.02
+
+
+class NetworkDetector(Detector):
+    """A detector whose network is being trained."""
+
+    def __init__(self, card: DetectorCard, network: keras.Model) -> None:
+        super().__init__(card)
+        self._answer = tf.function(lambda batch: network(batch, training=False))
+
+    def _run(self, batch: Floats) -> tuple[Floats, Floats]:
+        outputs = self._answer(tf.constant(batch))
+        return np.asarray(outputs["scores"])[0], np.asarray(outputs["distances"])[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a detector finds in the photos of a part, by source."""
+
+    photos: dict[str, list[PhotoBoxes]]
+
+    def all(self) -> list[PhotoBoxes]:
+        """The photos of every source."""
+        return [photo for photos in self.photos.values() for photo in photos]
+
+
+def look(detector: Detector, data: BoxData, part: str) -> Measured:
+    """Let a detector look at the listed photos of a part, decoded as in serving."""
+    photos: dict[str, list[PhotoBoxes]] = {}
+    for example in data.parts[part]:
+        if example.label != "boxes":
+            continue
+        boxes, kinds = data.boxes_of(example.path)
+        predicted, scores = detector.boxes(_decode(example.path, detector.card), _LEAST_SCORE)
+        line = PhotoBoxes(predicted, scores, boxes[kinds == CAR], boxes[kinds != CAR])
+        photos.setdefault(example.source, []).append(line)
+    return Measured(dict(sorted(photos.items())))
+
+
+def choose_threshold(measured: Measured) -> float:
+    """The least score at which `PRECISION` of the boxes are cars."""
+    curve = curve_of([match(photo) for photo in measured.all()])
+    best = recall_at(curve, PRECISION)
+    return round(best[1], 4) if best else 0.5
+
+
+def metrics_of(measured: Measured, threshold: float) -> dict[str, Any]:
+    """The figures of a part and of each source in it."""
+    sources = {
+        name: summary(photos, score=threshold, precision=PRECISION)
+        for name, photos in measured.photos.items()
+    }
+    return summary(measured.all(), score=threshold, precision=PRECISION) | {"sources": sources}
+
+
+def unknown_metrics(detector: Detector, folder: Path, threshold: float) -> dict[str, Any]:
+    """False alarms on photos of other things: `n` photos, `false_alarms`, and the share of photos
+    without one with its interval."""
+    counts = []
+    for path in files_in(folder):
+        try:
+            _boxes, scores = detector.boxes(_decode(path, detector.card), threshold)
+        except (OSError, PhotoRefusedError) as error:
+            say(f"left out {path.name}: {error}")
+        else:
+            counts.append(len(scores))
+    clean = share_of(sum(count == 0 for count in counts), len(counts))
+    return {
+        "n": len(counts),
+        "false_alarms": sum(counts),
+        "without": round(clean.share, 4),
+        "interval": [round(clean.low, 4), round(clean.high, 4)],
+    }
+
+
+def _decode(path: Path, card: DetectorCard) -> NDArray[np.uint8]:
+    return decode_photo(path.read_bytes(), max_side=working_side(card.input)).pixels
