@@ -174,6 +174,16 @@ def label_groups(
     return [*groups, ("", "", [(verdict, display(None, verdict)) for verdict in verdicts])]
 
 
+def parent_groups(model: str = "") -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """The parents that one live model or all may answer with, in the shape of `label_groups`."""
+    cards = [card for card in live_cards() if card.name == model] or live_cards()
+    return [
+        (card.name, f"{model_title(card.name)}: groups", [(name, name) for name in card.parents])
+        for card in cards
+        if card.parent_threshold is not None and card.parents
+    ]
+
+
 def _card_with(label: str) -> ModelCard | None:
     return next((card for card in live_cards() if card.label(label) is not None), None)
 

@@ -13,7 +13,13 @@ from webapp.domain import UNCLASSIFIED, VISITORS
 from webapp.extensions import get_registry
 from webapp.gallery_filter import caption_of, choices_of, without
 from webapp.views.forms import Form
-from webapp.views.layout import label_groups, model_choices, model_title, shown_name
+from webapp.views.layout import (
+    label_groups,
+    model_choices,
+    model_title,
+    parent_groups,
+    shown_name,
+)
 from webapp.views.template_filters import count
 
 TABS = ("correct", "wrong", "unclassified", "unlabelled", "unusable")
@@ -76,7 +82,8 @@ class FilterForm(Form):
         several = len({choice.partition("@")[0] for choice in versions}) > 1
         self.model.choices = {"": "Any model" if several else "Any version"} | versions
         self.truths = label_groups(model)
-        self.answers = [*self.truths[:-1], ("", "", [(UNCLASSIFIED, "Not sure")])]
+        self.answers = [*self.truths[:-1], *parent_groups(model)]
+        self.answers.append(("", "", [(UNCLASSIFIED, "Not sure")]))
         self.source.choices = {"": "Anything"} | _SOURCES
         senders = {VISITORS: "Without a login"} | dict(zip(people, people, strict=True))
         self.uploader.choices = {"": "Anybody"} | senders
