@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import insert
 
-from webapp.domain import AUDIT, UNCLASSIFIED
+from webapp.domain import AUDIT, UNCLASSIFIED, WHOLE, WHOLE_PHOTO
 from webapp.inference.classifier import rank_labels
 from webapp.inference.models.card import ModelCard
+from webapp.storage.cars import state
 from webapp.storage.database import db, writing
 from webapp.storage.labels import events as labels
-from webapp.storage.photos import photos
 from webapp.storage.stats import counters, stats
-from webapp.storage.tables import LabelEvent, Photo, Prediction, TopLabel
+from webapp.storage.tables import Car, LabelEvent, Photo, Prediction, TopLabel
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -45,7 +45,11 @@ def remember(
         if not again:
             connection.execute(
                 insert(Photo),
-                [_photo(number, checked, card) for number, checked in enumerate(answers, start)],
+                [_photo(number, checked) for number, checked in enumerate(answers, start)],
+            )
+            connection.execute(
+                insert(Car),
+                [_car(number, checked, card) for number, checked in enumerate(answers, start)],
             )
             events = [
                 _event(number, checked, card)
@@ -70,10 +74,8 @@ def remember(
             ]
             connection.execute(insert(TopLabel), tops)
         numbers = [number for number, _checked in enumerate(answers, start)]
-        photos.refresh_outcomes(numbers)
+        state.refresh(numbers)
         counters.recount(numbers)
-        for number, _checked in enumerate(answers, start):
-            photos.refresh_shown(number)
 
 
 def trained_on(card: ModelCard, files: Sequence[str]) -> None:
@@ -92,7 +94,7 @@ def certain(card: ModelCard, label: str, confidence: float = 0.9) -> NDArray[np.
     return values.astype(np.float32)
 
 
-def _photo(number: int, checked: Checked, card: ModelCard) -> dict[str, object]:
+def _photo(number: int, checked: Checked) -> dict[str, object]:
     return {
         "id": number,
         "public_id": f"photo-{number}",
@@ -104,6 +106,18 @@ def _photo(number: int, checked: Checked, card: ModelCard) -> dict[str, object]:
         "format": "JPEG",
         "has_metadata": False,
         "created_at": checked.created_at,
+    }
+
+
+def _car(number: int, checked: Checked, card: ModelCard) -> dict[str, object]:
+    """The whole photo as its main car."""
+    return {
+        "id": number,
+        "public_id": f"car-{number}",
+        "photo_id": number,
+        "position": 0,
+        **dict(zip(("x", "y", "width", "height"), WHOLE_PHOTO, strict=True)),
+        "found_by": WHOLE,
         "ground_truth": checked.truth or None,
         "truth_model": card.name if checked.truth else None,
     }
@@ -111,7 +125,7 @@ def _photo(number: int, checked: Checked, card: ModelCard) -> dict[str, object]:
 
 def _event(number: int, checked: Checked, card: ModelCard) -> dict[str, object]:
     where = {
-        "photo_id": number,
+        "car_id": number,
         "photo_ref": f"photo-{number}",
         "place": checked.place,
         "batch": f"batch-{number}",
@@ -130,6 +144,7 @@ def _prediction(
 ) -> dict[str, object]:
     first, second = rank_labels(checked.probabilities, card)[:2]
     return {
+        "car_id": number,
         "photo_id": number,
         "model": card.name,
         "version": card.version,

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 UNCLASSIFIED = "unclassified"  # the decision when the model is not sure enough to name a label
 
 # verdicts: ground truths besides the labels of a model; no label may carry these names
-NONE_OF_THESE = "none"  # the photo shows none of the model's labels
+NONE_OF_THESE = "none"  # the car has none of the model's labels
 UNUSABLE = "unusable"  # nobody could tell from this photo: too dark, cut off, several cars
-VERDICTS = (NONE_OF_THESE, UNUSABLE)
+NO_CAR = "no-car"  # there is no car in this box
+VERDICTS = (NONE_OF_THESE, UNUSABLE, NO_CAR)
 
 ALL_MODELS = "all"  # instead of a model's name: every live model; no model may carry this name
 
@@ -170,10 +171,10 @@ class ClassifiedCar:
         return None if self.chosen is None else self.answers[self.chosen]
 
 
-# outcomes of a photo: what its shown prediction turned out to be; unlabelled: nobody has checked
+# outcomes of a car: what its shown prediction turned out to be; unlabelled: nobody has checked
 # it, or its ground truth says nothing about the model that answered
 UNLABELLED = "unlabelled"
-OUTCOMES = ("correct", "wrong", UNLABELLED, "unclassified", "unusable")
+OUTCOMES = ("correct", "wrong", UNLABELLED, "unclassified", UNUSABLE, NO_CAR)
 
 # places of label events: a merge of labels, an undo, a photo drawn at random
 MERGE, UNDO, AUDIT = "merge", "undo", "audit"

@@ -62,6 +62,10 @@ class NoHeatMapError(MarqueError, status=404):
     """The network does not end in a pooled feature map and one dense layer: no heat map exists."""
 
 
+class BadBoxError(MarqueError, status=422):
+    """A box of a car is outside of its photo or too small, or the photo has too many."""
+
+
 # ---- labels ----
 
 

@@ -40,7 +40,7 @@ def test_the_photo_has_the_promised_shape(client: FlaskClient) -> None:
     photo = send(client, draw()).json
     assert set(photo) == {
         *("id", "filename", "sha256", "width", "height", "bytes", "created_at"),
-        *("ground_truth", "outcome", "prediction", "duplicate"),
+        *("ground_truth", "outcome", "prediction", "cars", "car_count", "duplicate"),
     }  # fmt: skip
     assert set(photo["prediction"]) == {
         "decision",

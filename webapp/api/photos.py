@@ -99,11 +99,11 @@ def classify_only(form: photos.ClassifyForm) -> ResponseReturnValue:
     """
     pipeline = get_pipeline(form.model)
     if len(form.file) == 1:
-        answers = classify.answer_photo(form.file[0], pipeline)
-        return jsonify(photos.classified_json(form.file[0], answers, form.model))
+        cars = classify.answer_photo(form.file[0], pipeline)
+        return jsonify(photos.classified_json(form.file[0], cars))
     results = classify.answer_photos(form.file, pipeline)
     pairs = zip(form.file, results, strict=True)
-    return jsonify(results=[photos.classify_result_json(*pair, form.model) for pair in pairs])
+    return jsonify(results=[photos.classify_result_json(*pair) for pair in pairs])
 
 
 @Call(bp, "GET /photos", Need.READING, {200: photos.PhotoPageJson})
@@ -116,6 +116,7 @@ def index(query: photos.ListQuery) -> ResponseReturnValue:
     if query.trained_on:
         read_lists(get_registry())
     page = gallery.gallery_page(query, limit=query.limit, cursor=query.cursor)
+    gallery.load_cars(page.items)
     items = [photos.photo_json(photo, get_registry()) for photo in page.items]
     return jsonify(items=items, next=page.next or None, previous=page.previous or None)
 
@@ -166,7 +167,7 @@ def view(public_id: PhotoId) -> Response:
 
 @Call(bp, "GET /photos/<public_id>/labels", Need.READING, {200: photos.LabelHistoryJson}, _GONE)
 def labels(public_id: PhotoId) -> ResponseReturnValue:
-    """The ground truths that people gave a photo: who, when, why, where; newest first."""
+    """What people said about the cars of a photo: who, when, why, where; newest first."""
     events = gallery.label_events(public_id)
     return jsonify(items=[photos.label_event_json(event) for event in events])
 
@@ -193,15 +194,15 @@ def heatmap(public_id: PhotoId, query: photos.HeatQuery) -> Response:
     _NO_MODEL,
 )
 def put_ground_truth(public_id: PhotoId, body: photos.GroundTruthBody) -> ResponseReturnValue:
-    """Give a photo a ground truth."""
+    """Give the main car of a photo a ground truth."""
     stamp = Stamp(who(), "api", body.why)
     try:
         done = relabel.relabel_photo(public_id, body.label, get_label_cards(body.model), stamp)
     except errors.MarqueError:
         gallery.get_photo(public_id)  # that the photo is gone says more
         raise
-    assert done.photo is not None  # noqa: S101  (it was named)
-    photo = photos.photo_json(done.photo, get_registry())
+    assert done.car is not None  # noqa: S101  (it was named)
+    photo = photos.photo_json(done.car.photo, get_registry())
     return jsonify(photo if done.label == body.label else {**photo, "taken_as": done.label})
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from webapp.domain import (
     UNCLASSIFIED,
+    WHOLE,
     Answer,
     ClassifiedCar,
     DecodedPhoto,
@@ -82,13 +83,15 @@ class ClassifiedPhoto:
     photo, and its thumbnail.
 
     There is at least one car. `thumbnail` is empty when nothing is to be stored. `sha256` is that
-    of the bytes, "" where the caller knows it.
+    of the bytes, "" where the caller knows it. `detector_version` is the version of the detector
+    that looked, None when none did.
     """
 
     cars: list[ClassifiedCar]
     decoded: DecodedPhoto
     thumbnail: bytes = b""
     sha256: str = ""
+    detector_version: int | None = None
 
 
 def classify(
@@ -104,13 +107,16 @@ def classify(
     least two) or all.
 
     `cars` are taken instead of what the detector finds. Without both the whole photo counts as one
-    car; where a detector finds none, too, but as one that no model knows. Raises
-    `PhotoRefusedError`.
+    car; where a detector finds none, or has found none before so that the whole photo is the car
+    that is given, too, but as one that no model knows. Raises `PhotoRefusedError`.
     """
     photos = _Decoder(content)
     sides = [working_side(each.card.input) for each in classifiers] or [THUMBNAIL_SIDE]
+    detector_version = None
     if detector is not None and not cars:
         cars = detector.find(photos.at(working_side(detector.card.input)).pixels)
+        detector_version = detector.card.version
+    cars = [car for car in cars if car.found_by != WHOLE]
     first = photos.at(sides[0])
     if cars:
         largest = photos.at(side_for(cars, max(sides), first)).pixels
@@ -129,7 +135,8 @@ def classify(
             for classifier, output in zip(classifiers, outputs, strict=True)
         ]
         classified.append(ClassifiedCar(car, answers, choose(answers)))
-    return ClassifiedPhoto(classified, first, make_thumbnail(first.pixels) if thumbnail else b"")
+    small = make_thumbnail(first.pixels) if thumbnail else b""
+    return ClassifiedPhoto(classified, first, small, detector_version=detector_version)
 
 
 class _Decoder:

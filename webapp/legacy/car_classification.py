@@ -9,7 +9,7 @@ from webapp.api.authentication import Need, check
 from webapp.api.openapi.calls import read_files
 from webapp.errors import MarqueError
 from webapp.extensions import get_pipeline
-from webapp.legacy.blueprint import bp
+from webapp.legacy.blueprint import bp, shown_answer
 from webapp.services.photos.classify import answer_photos, clean_name
 
 
@@ -35,6 +35,6 @@ def predict_several() -> ResponseReturnValue:
             numbered = (f"{stem} ({number}){dot}{ending}" for number in count(2))
             name = next(free for free in numbered if free not in names)
             names.add(name)
-        first = result[0].ranked[0]
+        first = shown_answer(result).ranked[0]
         answers[name] = {"class_id": first.class_id, "class_name": first.label}
     return jsonify(predictions=answers)

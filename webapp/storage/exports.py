@@ -5,27 +5,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, and_, func, select, update
 
 from webapp.domain import MERGE, VERDICTS
 from webapp.gallery_filter import GalleryFilter
+from webapp.storage.cars.cars import is_main
 from webapp.storage.database import db
 from webapp.storage.photos import query_filters as filters
 from webapp.storage.stats.counters import was_audited, was_trained_on
-from webapp.storage.tables import Export, LabelEvent, Photo, Prediction, TopLabel
+from webapp.storage.tables import Car, Export, LabelEvent, Photo, Prediction, TopLabel
 
-# What a person said last about the photo, where labels were merged since; else NULL.
+# What a person said last about the main car, where labels were merged since; else NULL.
 _given_label = (
     select(func.nullif(LabelEvent.to_label, Photo.ground_truth))
     .where(
-        LabelEvent.photo_id == Photo.id,
+        LabelEvent.car_id == Car.id,
         LabelEvent.place != MERGE,
         LabelEvent.undoes.is_(None),
         ~LabelEvent.undone,
     )
     .order_by(LabelEvent.id.desc())
     .limit(1)
-    .correlate(Photo)
+    .correlate(Photo, Car)
     .scalar_subquery()
 )
 _PHOTO = (
@@ -86,7 +87,8 @@ def _photos(
     columns: tuple[Any, ...], selection: ExportSelection, after: int, limit: int
 ) -> Select[Any]:
     wanted = selection.wanted
-    statement = filters.with_prediction(*columns, model=wanted.model, version=wanted.version).where(
+    statement = filters.with_prediction(*columns, model=wanted.model, version=wanted.version)
+    statement = statement.join(Car, and_(Car.photo_id == Photo.id, is_main)).where(
         Photo.deleted_at.is_(None),
         *filters.conditions(wanted),
         Photo.id > after,
@@ -113,11 +115,12 @@ def top_lines(prediction_ids: Sequence[int]) -> dict[int, list[tuple[int, str, f
 
 
 def events_of_photos(numbers: Sequence[int]) -> dict[int | None, list[LabelEvent]]:
-    """The label history of photos, oldest first."""
-    statement = select(LabelEvent).where(LabelEvent.photo_id.in_(numbers)).order_by(LabelEvent.id)
+    """The label history of the main cars of photos, oldest first."""
+    statement = select(Car.photo_id, LabelEvent).join(Car, Car.id == LabelEvent.car_id)
+    statement = statement.where(Car.photo_id.in_(numbers), is_main).order_by(LabelEvent.id)
     events: dict[int | None, list[LabelEvent]] = defaultdict(list)
-    for event in db.session.execute(statement).scalars():
-        events[event.photo_id].append(event)
+    for number, event in db.session.execute(statement):
+        events[number].append(event)
     return events
 
 

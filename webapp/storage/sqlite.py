@@ -31,7 +31,7 @@ from sqlalchemy.exc import OperationalError
 
 from webapp.storage import database
 from webapp.storage.database import db
-from webapp.storage.tables import LabelEvent, Photo, Prediction
+from webapp.storage.tables import Car, LabelEvent, Photo, Prediction
 
 _CHECKPOINT_AT = 16 * 1024 * 1024  # bytes of the write-ahead log
 # Seconds between two tries for the writer lock. SQLite's own waiting backs off to 100 ms, which
@@ -231,7 +231,12 @@ def _matches(part: str) -> Any:
 # would be those of the small history that a large one once was. These are rough: which filters are
 # narrow and which are wide. See docs/decisions/0010-gallery.md.
 
-_ROWS = {"photos": 1_000_000, "predictions": 3_000_000, "label_events": 1_000_000}
+_ROWS = {
+    "photos": 1_000_000,
+    "cars": 1_000_000,
+    "predictions": 3_000_000,
+    "label_events": 1_000_000,
+}
 # How many different values a column has among a million photos; others differ in each row.
 _SAME = {
     "outcome": 5,
@@ -251,12 +256,17 @@ _SAME = {
     "margin": 300_000,
     "dhash": 900_000,
     "photo_id": 1_000_000,
+    "car_id": 1_000_000,
+    "car_count": 4,
     "model": 1,
     "version": 3,
     "shown": 2,
 }
 # Indexes that SQLite makes for a unique constraint.
-_OTHERS = {"sqlite_autoindex_predictions_1": ("predictions", "3000000 3 3 1")}
+_OTHERS = {
+    "sqlite_autoindex_predictions_1": ("predictions", "3000000 3 3 1"),
+    "sqlite_autoindex_cars_2": ("cars", "1000000 1 1"),
+}
 _statistics = table("sqlite_stat1", column("tbl"), column("idx"), column("stat"))
 
 
@@ -274,7 +284,7 @@ def tell_planner() -> None:
 
 def _figures() -> list[dict[str, str]]:
     """A row for each index: its rows, then how many share the first column, the first two, etc."""
-    tables: list[Any] = [row.__table__ for row in (Photo, Prediction, LabelEvent)]
+    tables: list[Any] = [row.__table__ for row in (Photo, Car, Prediction, LabelEvent)]
     indexes = [index for of_photos in tables for index in of_photos.indexes]
     return [
         {"tbl": index.table.name, "idx": str(index.name), "stat": _shape(index)}

@@ -107,7 +107,8 @@ def test_a_line_of_json_is_the_photo_of_the_api_with_its_label_history(
         (None, "haas", "API"),
         ("haas", "bwt", "Anna"),
     ]
-    assert photo == client.get(f"/api/v1/photos/{public_id}").json
+    answer = client.get(f"/api/v1/photos/{public_id}").json
+    assert photo == {name: answer[name] for name in answer.keys() - {"cars", "car_count"}}
 
 
 def test_a_filter_keeps_the_others_at_home(upload: Upload) -> None:

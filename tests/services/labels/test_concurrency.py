@@ -94,7 +94,7 @@ def look_through(crowd: Crowd, number: int) -> None:
     who = Who(f"reviewer {number}", number)
     queue = ReviewQueue("suspected")
     desk = lease_next(queue, who=who)
-    public_id = desk.photos[0].public_id if desk.photos else random.choice(crowd.photos)
+    public_id = desk.cars[0].photo.public_id if desk.cars else random.choice(crowd.photos)
     done = check_photo(public_id, random.choice(LABELS), queue=queue, cards=[make_card()], who=who)
     crowd.acknowledge("events", 1 if done.batch else 0)
     if random.random() < 0.3:
@@ -124,7 +124,7 @@ def test_ten_threads_lose_nothing_and_nobody_is_turned_away(app: Flask, photos: 
             story = (
                 db.session.execute(
                     select(LabelEvent)
-                    .where(LabelEvent.photo_id == photo.id)
+                    .where(LabelEvent.car_id == photo.id)  # one car each
                     .order_by(LabelEvent.id)
                 )
                 .scalars()

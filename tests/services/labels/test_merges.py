@@ -354,7 +354,7 @@ def test_a_merge_that_was_stopped_goes_on(
     merge("haas", "bwt", registry)
     transactions = iter([writing(), writing()])
     with pytest.raises(StopIteration):
-        remap.update_photos(CARD.name, lambda: next(transactions))
+        remap.update_cars(CARD.name, lambda: next(transactions))
     assert truths() == ["bwt"] * 4 + ["haas"] * 3
     remap.remap_all(registry, CARD.name)
     assert truths() == ["bwt"] * 7 and outcomes() == ["correct"] * 7

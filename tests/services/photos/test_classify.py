@@ -90,7 +90,7 @@ def test_when_writing_fails_nothing_is_left(
 ) -> None:
     with app.app_context():
         monkeypatch.setattr(
-            "webapp.storage.photos.photos.insert_prediction", lambda *_, **__: 1 / 0
+            "webapp.services.photos.classify.insert_predictions", lambda *_, **__: 1 / 0
         )
         with pytest.raises(ZeroDivisionError):
             put(draw())

@@ -68,7 +68,11 @@ def answered(upload: Callable[..., str], classifier: FakeClassifier) -> Callable
 
 
 def ids(desk: ReviewState) -> list[str]:
-    return [photo.public_id for photo in desk.photos]
+    return [car.photo.public_id for car in desk.cars]
+
+
+def car_of(public_id: str) -> str:
+    return history.get_details(public_id).car.public_id
 
 
 def check(public_id: str, label: str, who: Who, queue: ReviewQueue | None = None):
@@ -213,7 +217,7 @@ def test_a_photo_put_aside_comes_when_nothing_else_is_left(
 ) -> None:
     first, second = answered(mclaren=0.4), answered(mclaren=0.9)
     for _time in range(2):
-        assert ids(lease_next(ReviewQueue(), who=anna, later=[first])) == [second, first]
+        assert ids(lease_next(ReviewQueue(), who=anna, later=[car_of(first)])) == [second, first]
 
 
 def test_a_photo_that_got_its_label_elsewhere_leaves_the_desk(
@@ -222,7 +226,7 @@ def test_a_photo_that_got_its_label_elsewhere_leaves_the_desk(
     photo = answered(mclaren=0.9)
     lease_next(ReviewQueue(), who=anna)
     relabel_photo(photo, "haas", [make_card()], Stamp(Who("Ben"), "gallery"))
-    assert lease_next(ReviewQueue(), who=anna).photos == []
+    assert lease_next(ReviewQueue(), who=anna).cars == []
 
 
 def test_when_there_is_no_time_to_count_it_says_more_than_it_can_see(
@@ -268,8 +272,11 @@ def test_undo_takes_back_the_last_check_and_shows_it_again(
     first, second, third = answered(mclaren=0.4), answered(mclaren=0.5), answered(mclaren=0.6)
     check(first, "haas", anna)
     check(second, "haas", anna)
-    assert undo_last(ReviewQueue(), who=anna) == (second, "haas")
-    assert undo_last(ReviewQueue(), who=anna) == (first, "haas")
+    taken = [undo_last(ReviewQueue(), who=anna) for _ in range(2)]
+    assert [(check.public_id, check.label) for check in taken] == [
+        (second, "haas"),
+        (first, "haas"),
+    ]
     assert order("least-sure", anna) == [first, second, third]
     with pytest.raises(NothingToUndoError):
         undo_last(ReviewQueue(), who=anna)
@@ -338,7 +345,7 @@ def test_an_audit_is_a_repeatable_random_sample_of_all_photos(
     desk = lease_next(ReviewQueue("audit"), who=anna)
     assert desk.audit is not None
     assert (desk.left, desk.size) == (50, 50)
-    drawn = text("SELECT photo_id FROM audit_photos ORDER BY position")
+    drawn = text("SELECT car_id FROM audit_cars ORDER BY position")
     first = list(db.session.execute(drawn).scalars())
     with writing():
         db.session.execute(text("DELETE FROM audits"))

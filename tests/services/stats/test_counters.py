@@ -151,7 +151,7 @@ class Life:
 def pairs_from_scratch() -> Counter[tuple[object, ...]]:
     """What `pair_counters` should hold, counted from the rows one by one."""
     audited = set(
-        db.session.execute(select(LabelEvent.photo_id).where(LabelEvent.place == AUDIT)).scalars()
+        db.session.execute(select(LabelEvent.car_id).where(LabelEvent.place == AUDIT)).scalars()
     )
     trained = {
         tuple(row)

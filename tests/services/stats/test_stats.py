@@ -271,5 +271,5 @@ def test_with_a_filter_its_photos_are_read_once() -> None:
     steps = plan_of(
         lambda: figures.storage.count_answers(GalleryFilter(ground_truth="haas"), "f1-teams", 1)
     )
-    assert sum("photos USING INDEX ix_photos_kept_ground_truth" in step for step in steps) == 1
+    assert sum("cars USING INDEX ix_cars_ground_truth" in step for step in steps) == 1
     assert not [step for step in steps if step in ("SCAN photos", "SCAN checked_answers")]

@@ -34,6 +34,7 @@ from webapp.services.photos.bulk import Selection
 from webapp.services.webhooks import events, transport, webhooks
 from webapp.services.webhooks.events import labels_changed
 from webapp.services.webhooks.webhooks import HookView
+from webapp.storage.cars.cars import main_cars_of
 from webapp.storage.database import db, end_reading, writing
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import Webhook, now
@@ -200,7 +201,7 @@ def test_what_comes_after_a_batch_was_told_is_told_alone(
     for number in range(2):
         photo = upload(mark=number)
         with writing():
-            row = relabel.photos.photos_by_public_id([photo])[photo]
+            row = main_cars_of([photo])[photo]
             relabel.record_label(row, "haas", "f1-teams", Stamp(WHO, "import", batch="slow"))
             labels_changed("slow")
         run_jobs(app)

@@ -43,6 +43,7 @@ Moment = Annotated[
 ]
 
 PhotoId = Annotated[str, Field(description="The id of a photo.", examples=["k7Qm2xVd9aBc"])]
+CarId = Annotated[str, Field(description="The id of a car.", examples=["Wq3nZ0c_Lr5u"])]
 ModelName = Annotated[str, Field(description="The name of a model.", examples=["f1-teams"])]
 Version = Annotated[int, Field(ge=0, description="The number of a version.", examples=[1])]
 Batch = Annotated[str, Field(description="The `batch` that a change of many labels answered.")]

@@ -43,9 +43,9 @@ class SuspectedQuery(ApiRequest):
     model: Text = ""
     """The live model that doubts them; without it the site's own."""
     ground_truth: Text = OFF
-    """Photos that a person gave this label."""
+    """Cars that a person gave this label."""
     other: Text = ""
-    """Photos that the model takes for this instead."""
+    """Cars that the model takes for this instead."""
     limit: Limit = PAGE
     """How many photos."""
     cursor: Text = ""
@@ -53,9 +53,12 @@ class SuspectedQuery(ApiRequest):
 
 
 class _SuspectJson(JsonShape):
-    """A photo whose ground truth the model doubts."""
+    """A car whose ground truth the model doubts."""
 
     id: str
+    """The photo."""
+    car: str
+    """The car in it."""
     filename: str
     ground_truth: str
     probability: float
@@ -108,6 +111,7 @@ def suspects_json(page: Suspects, card: ModelCard) -> SuspectsJson:
     items: list[_SuspectJson] = [
         {
             "id": suspect.photo.public_id,
+            "car": suspect.car.public_id,
             "filename": suspect.photo.filename,
             "ground_truth": suspect.given,
             "probability": suspect.probability,

@@ -1,7 +1,7 @@
 """Photos: filters, uploads, predictions, pages of the list, label history."""
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, NotRequired, cast
+from collections.abc import Sequence
+from typing import Annotated, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -12,15 +12,15 @@ from webapp.api.schemas.base import (
     File,
     JsonShape,
     KeepMetadata,
-    ModelVersionJson,
     Moment,
     MultipartRequest,
-    Share,
     Why,
     enum,
     example,
 )
-from webapp.domain import ALL_MODELS, OUTCOMES, Answer, RankedLabel, moment
+from webapp.api.schemas.cars import CarJson, DetectedCarJson, car_json, classified_car_json
+from webapp.api.schemas.predictions import PredictionJson, answer_json, prediction_json
+from webapp.domain import ALL_MODELS, OUTCOMES, ClassifiedCar, RankedLabel, moment
 from webapp.errors import MarqueError
 from webapp.gallery_filter import GalleryFilter, Text
 from webapp.inference.models.registry import Registry
@@ -29,9 +29,8 @@ from webapp.services.photos.gallery import (
     MAX_LIMIT,
     PAGE,
     Photo,
-    Prediction,
+    cars_of,
     current_predictions,
-    full_ranking,
 )
 from webapp.storage.tables import LabelEvent
 
@@ -97,50 +96,22 @@ class PhotoForm(ClassifyForm):
     """Photos that are kept."""
 
     ground_truth: str = ""
-    """What they show: a label of a model that is asked, `none` or `unusable`."""
+    """What they show: a label of a model that is asked, `none`, `unusable` or `no-car`."""
 
 
 class GroundTruthBody(ApiRequest):
-    """What a photo really shows."""
+    """What a car really is."""
 
     model_config = example(label="mclaren", why="seen from the other side")
 
     label: str
-    """A label, `none` (none of the labels) or `unusable`."""
+    """A label, `none` (none of the labels), `unusable` or `no-car`."""
     why: Why = ""
     model: str = ""
     """The model whose label it is; without it any live one."""
 
 
 # ---- answers ----
-
-
-class _RankedLabelJson(JsonShape):
-    """One line of a ranking."""
-
-    rank: Annotated[int, Field(ge=1)]
-    label: str
-    class_id: Annotated[int, Field(ge=-1)]
-    """The place of the label in the model's card; -1 when that card is gone."""
-    probability: Share
-
-
-class _PredictionJson(JsonShape):
-    """The prediction of one model version for one photo."""
-
-    decision: str
-    """A label, or `unclassified` when the model is not sure enough."""
-    label: str
-    """The first label of the ranking, also when the decision is `unclassified`."""
-    confidence: Share
-    """The probability of the first label."""
-    familiarity: Share | None
-    """How similar the photo is to the training photos; null for a version without this measure."""
-    ranked: list[_RankedLabelJson]
-    """Every label, the most probable first."""
-    model: ModelVersionJson
-    elapsed_ms: Annotated[float, Field(ge=0)]
-    """Decoding and network together, in milliseconds."""
 
 
 class PhotoJson(JsonShape):
@@ -154,13 +125,19 @@ class PhotoJson(JsonShape):
     bytes: Annotated[int, Field(ge=1)]
     created_at: Moment
     ground_truth: str | None
-    """The label that a person gave it, `none` (none of the labels) or `unusable`; null without."""
+    """The label that a person gave it, `none` (none of the labels), `unusable` or `no-car`; null
+    without."""
     outcome: Annotated[str, enum(*OUTCOMES)]
     """What became of the prediction, held against the ground truth."""
-    prediction: _PredictionJson | None
+    prediction: PredictionJson | None
     """Null when no model has classified the photo yet."""
-    predictions: NotRequired[list[_PredictionJson]]
+    predictions: NotRequired[list[PredictionJson]]
     """One for each model, when all were asked."""
+    cars: list[CarJson]
+    """The cars, the main one first; at least one."""
+    car_count: int | None
+    """How many cars were found or drawn, without those that are no car; null while no detector has
+    looked, so that the whole photo counts as one."""
 
 
 class UploadedPhotoJson(PhotoJson):
@@ -234,9 +211,12 @@ class ClassifiedJson(JsonShape):
     """The answer about a photo that was not stored."""
 
     filename: str
-    prediction: _PredictionJson
-    predictions: NotRequired[list[_PredictionJson]]
-    """One for each model, when all were asked."""
+    prediction: PredictionJson
+    """The one that is shown of the main car."""
+    predictions: list[PredictionJson]
+    """One for each model that was asked, of the main car."""
+    cars: list[DetectedCarJson]
+    """The cars, the main one first; at least one."""
 
 
 class _ClassifyResultJson(JsonShape):
@@ -245,8 +225,9 @@ class _ClassifyResultJson(JsonShape):
     filename: str
     status: int
     """The HTTP status that this file alone would have got."""
-    prediction: NotRequired[_PredictionJson]
-    predictions: NotRequired[list[_PredictionJson]]
+    prediction: NotRequired[PredictionJson]
+    predictions: NotRequired[list[PredictionJson]]
+    cars: NotRequired[list[DetectedCarJson]]
     error: NotRequired[str]
 
 
@@ -285,16 +266,19 @@ def photo_json(
         "ground_truth": photo.ground_truth,
         "outcome": photo.outcome,
         "prediction": None,
+        "cars": [],
+        "car_count": photo.car_count,
     }
-    if row := photo.prediction:
+    row = photo.prediction
+    for car in cars_of(photo):
+        known = ranked if row and row.shown and row.car_id == car.id else ()
+        shown["cars"].append(car_json(car, registry, known))
+    if row:
         shown["outcome"] = row.outcome
-        shown["prediction"] = _prediction_json(
-            row, row.familiarity, ranked or full_ranking(row, registry)
-        )
+        shown["prediction"] = prediction_json(row, registry, ranked)
     if choice == ALL_MODELS:
         shown["predictions"] = [
-            _prediction_json(row, row.familiarity, full_ranking(row, registry))
-            for row in current_predictions(photo)
+            prediction_json(row, registry) for row in current_predictions(photo)
         ]
     return shown
 
@@ -331,36 +315,23 @@ def upload_result_json(
     return {"filename": filename, "status": 200 if result.duplicate else 201, "photo": photo}
 
 
-def _prediction_json(
-    answer: Prediction | Answer, familiarity: float | None, ranked: Iterable[RankedLabel]
-) -> _PredictionJson:
-    """A prediction, stored or not."""
+def classified_json(incoming: Incoming, cars: Sequence[ClassifiedCar]) -> ClassifiedJson:
+    """The answer about a photo that was not stored."""
+    main = cars[0]
+    assert main.answer is not None  # noqa: S101  (at least one model was asked)
     return {
-        "decision": answer.decision,
-        "label": answer.label,
-        "confidence": answer.confidence,
-        "familiarity": familiarity,
-        "ranked": [cast(_RankedLabelJson, vars(line)) for line in ranked],
-        "model": {"name": answer.model, "version": answer.version},
-        "elapsed_ms": round(answer.elapsed_ms, 2),
+        "filename": clean_name(incoming.filename),
+        "prediction": answer_json(main.answer),
+        "predictions": [answer_json(answer) for answer in main.answers],
+        "cars": [classified_car_json(car) for car in cars],
     }
 
 
-def classified_json(incoming: Incoming, answers: Sequence[Answer], choice: str) -> ClassifiedJson:
-    """The answer about a photo that was not stored; every model's when the choice was all."""
-    predictions = [
-        _prediction_json(answer, answer.output.familiarity, answer.ranked) for answer in answers
-    ]
-    filename = clean_name(incoming.filename)
-    shown: ClassifiedJson = {"filename": filename, "prediction": predictions[0]}
-    return {**shown, "predictions": predictions} if choice == ALL_MODELS else shown
-
-
 def classify_result_json(
-    incoming: Incoming, result: list[Answer] | MarqueError, choice: str
+    incoming: Incoming, result: Sequence[ClassifiedCar] | MarqueError
 ) -> _ClassifyResultJson:
     """The answer about one of several files."""
     if isinstance(result, MarqueError):
         filename = clean_name(incoming.filename)
         return {"filename": filename, "status": result.status, "error": str(result)}
-    return {"status": 200, **classified_json(incoming, result, choice)}
+    return {"status": 200, **classified_json(incoming, result)}

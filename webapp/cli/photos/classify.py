@@ -240,7 +240,9 @@ def _row(path: Path, result: Any, columns: Callable[[Any], Row]) -> Row:
 
 
 def _sent(answer: Row, options: _Options) -> Row:
-    """With as many labels as a photo that is classified here."""
+    """As a photo that is classified here: with as many labels, and as many predictions."""
+    if options.model != ALL_MODELS:
+        answer.pop("predictions", None)
     for prediction in [answer["prediction"], *answer.get("predictions", [])]:
         prediction["ranked"] = prediction["ranked"][: options.top]
     return answer

@@ -105,7 +105,7 @@ class _Demo:
     def _show(self, path: Path, title: str) -> bool:
         """Print the answers about one picture; False when it cannot be read."""
         try:
-            answers = answer_photo(read_photo(path), self.pipeline)
+            answers = answer_photo(read_photo(path), self.pipeline)[0].answers
         except MarqueError as error:
             click.echo(f"{title}: {error}", err=True)
             return False

@@ -23,9 +23,10 @@ from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import Relabelled, model_of, record_label
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage import jobs
+from webapp.storage.cars.cars import main_cars_of
 from webapp.storage.database import end_reading, writing
 from webapp.storage.labels import label_files as storage
-from webapp.storage.labels.events import Stamp, photos_by_id
+from webapp.storage.labels.events import Stamp
 from webapp.storage.photos.bulk import not_in_batch
 from webapp.storage.tables import LabelFile, Photo, now
 
@@ -196,16 +197,16 @@ def apply_import(plan: Plan, *, replace: bool, who: Who, why: str) -> Relabelled
 
 
 def give_labels(changes: Sequence[PlannedLabel], stamp: Stamp) -> int:
-    """Give some photos their labels in one transaction; how many got one. Photos that were
-    relabelled since the plan, or have an event of this batch, are left alone."""
+    """Give the main cars of some photos their labels in one transaction; how many got one. Photos
+    that were relabelled since the plan, or have an event of this batch, are left alone."""
     changed = 0
     with writing():
-        known = photos_by_id([change.public_id for change in changes])
-        fresh = {*not_in_batch([photo.id for photo in known.values()], stamp.batch)}
+        known = main_cars_of([change.public_id for change in changes])
+        fresh = {*not_in_batch([car.photo_id for car in known.values()], stamp.batch)}
         for change in changes:
-            photo = known.get(change.public_id)
-            if photo is not None and photo.id in fresh and photo.ground_truth == change.before:
-                record_label(photo, change.label, change.model or photo.shown_model, stamp)
+            car = known.get(change.public_id)
+            if car is not None and car.photo_id in fresh and car.ground_truth == change.before:
+                record_label(car, change.label, change.model or car.shown_model, stamp)
                 changed += 1
         if changed:
             webhook_events.labels_changed(stamp.batch)

@@ -1,43 +1,48 @@
-"""A person says what a car really is: one photo or many, each a label event."""
+"""A person says what a car really is: one car or many, each a label event."""
 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
-from webapp.domain import NONE_OF_THESE, VERDICTS
-from webapp.errors import BadRequestError, ModelError, UnknownLabelError
+from sqlalchemy import and_
+
+from webapp.domain import NO_CAR, NONE_OF_THESE, VERDICTS
+from webapp.errors import BadRequestError, ModelError, PhotoNotFoundError, UnknownLabelError
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import canonical_label, every_label
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.label_mapping import current_card, remember_labels
-from webapp.services.photos.gallery import absent
+from webapp.services.photos.gallery import NO_SUCH_CAR, absent
 from webapp.services.webhooks import events as webhook_events
+from webapp.storage.cars import cars as storage
+from webapp.storage.cars import state
 from webapp.storage.database import writing
 from webapp.storage.labels import events
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos import bulk, photos
+from webapp.storage.photos import bulk
 from webapp.storage.stats import counters
-from webapp.storage.tables import Photo
+from webapp.storage.tables import Car, Photo
 
 MAX_WHY = 500
-CHUNK = 2_000  # photos that change in one transaction: uploads come in between
+CHUNK = 2_000  # cars that change in one transaction: uploads come in between
 
 
 @dataclass(frozen=True)
 class Relabelled:
     """What a change did.
 
-    `changed` photos, `skipped` ones (they had the label already, or changed since), the `batch` to
+    `changed` cars, `skipped` ones (they had the label already, or changed since), the `batch` to
     undo ("" when nothing changed), the canonical `label` that was given ("" for none), and the
-    `photo` as it is now, where it was one that was named.
+    `car` as it is now, where it was one that was named.
     """
 
     changed: int
     skipped: int
     batch: str
     label: str = ""
-    photo: Photo | None = None
+    car: Car | None = None
 
 
 def check_label(label: str, cards: Sequence[ModelCard]) -> str:
@@ -56,7 +61,7 @@ def check_label(label: str, cards: Sequence[ModelCard]) -> str:
     whose = f" of {cards[0].name}" if len(cards) == 1 else ""
     raise UnknownLabelError(
         f"There is no label {label[:80]!r}{whose}. "
-        f"Known labels: {', '.join(names)}; or {' or '.join(VERDICTS)}."
+        f"Known labels: {', '.join(names)}; or {', '.join(VERDICTS[:-1])} or {VERDICTS[-1]}."
     )
 
 
@@ -82,60 +87,82 @@ def resolve_label(label: str, cards: Sequence[ModelCard]) -> tuple[str, str | No
 def relabel_photo(
     public_id: str, label: str, cards: Sequence[ModelCard], stamp: Stamp
 ) -> Relabelled:
-    """Give a photo a ground truth; one that it has already changes nothing.
+    """Give the main car of a photo a ground truth, see `relabel_car`."""
+    which = and_(Photo.public_id == public_id, storage.is_main)
+    return _relabel(which, label, cards, stamp, public_id)
+
+
+def relabel_car(public_id: str, label: str, cards: Sequence[ModelCard], stamp: Stamp) -> Relabelled:
+    """Give a car a ground truth; one that it has already changes nothing.
 
     The cards are current ones, see `current_card`. A verdict is about the labels of the model, if
-    there is one card; else of the model whose answer the photo shows. Raises `UnknownLabelError`,
+    there is one card; else of the model whose answer the car shows. Raises `UnknownLabelError`,
     `BadRequestError` or `PhotoNotFoundError`.
     """
+    return _relabel(Car.public_id == public_id, label, cards, stamp)
+
+
+def _relabel(
+    which: Any,
+    label: str,
+    cards: Sequence[ModelCard],
+    stamp: Stamp,
+    photo_id: str = "",
+) -> Relabelled:
     label = check_label(label, cards)
     check_why(stamp.why)
     with writing():
-        photo = photos.find_photo(Photo.public_id == public_id)
-        if photo is None:
-            raise absent(public_id)
-        model = model_of(label, cards) or photo.shown_model
-        if photo.ground_truth == label and (label != NONE_OF_THESE or photo.truth_model == model):
-            return Relabelled(0, 1, "", label, photo)
-        record_label(photo, label, model, stamp)
+        car = storage.find_car(which)
+        if car is None:
+            raise absent(photo_id) if photo_id else PhotoNotFoundError(NO_SUCH_CAR)
+        model = model_of(label, cards) or car.shown_model
+        if car.ground_truth == label and (label != NONE_OF_THESE or car.truth_model == model):
+            return Relabelled(0, 1, "", label, car)
+        record_label(car, label, model, stamp)
         webhook_events.labels_changed(stamp.batch)
-    return Relabelled(1, 0, stamp.batch, label, photo)
+    return Relabelled(1, 0, stamp.batch, label, car)
 
 
-def record_label(photo: Photo, label: str, model: str | None, stamp: Stamp) -> None:
+def record_label(car: Car, label: str, model: str | None, stamp: Stamp) -> None:
     """Append one label event inside the caller's transaction, with all that follows from it here.
     `model` is that of the label; the caller checked it and tells webhooks."""
-    first = photo.ground_truth is None
-    events.add_event(photo, label, model, stamp)
-    photos.set_truth(photo, label, model)
-    counters.recount([photo.id], uncounted=first)
-    if not first:  # nobody disagrees with a first label
-        events.refresh_disputed([photo.id])
+    before = car.ground_truth
+    events.add_event(car, label, model, stamp)
+    state.set_truth(car, label, model)
+    counters.recount([car.id], uncounted=before is None)
+    if before is not None:  # nobody disagrees with a first label
+        events.refresh_disputed([car.id])
+    if NO_CAR in (before, label):
+        storage.arrange(car.photo_id)
+        storage.find_car(Car.id == car.id)  # reads anew what that has changed
+        storage.find_car(Car.photo_id == car.photo_id, storage.is_main)
 
 
-def label_photos(numbers: Sequence[int], label: str, model: str | None, stamp: Stamp) -> int:
-    """Give photos a ground truth inside the caller's transaction; returns how many changed."""
-    changed = bulk.label_photos(numbers, label, model, stamp)
+def label_cars(numbers: Sequence[int], label: str, model: str | None, stamp: Stamp) -> int:
+    """Give cars a ground truth inside the caller's transaction; returns how many changed."""
+    changed = bulk.label_cars(numbers, label, model, stamp)
     return _after(numbers, changed, stamp)
 
 
-def confirm_photos(numbers: Sequence[int], wanted: GalleryFilter, stamp: Stamp) -> int:
+def confirm_cars(numbers: Sequence[int], wanted: GalleryFilter, stamp: Stamp) -> int:
     """The same with the answers of the model that is meant, where they name a label."""
-    changed = bulk.confirm_photos(numbers, wanted, stamp)
+    changed = bulk.confirm_cars(numbers, wanted, stamp)
     return _after(numbers, changed, stamp)
 
 
 def take_back(event_ids: Sequence[int], stamp: Stamp) -> int:
-    """Take label events back inside the caller's transaction; returns how many photos changed."""
+    """Take label events back inside the caller's transaction; returns how many cars changed."""
     numbers = bulk.take_back(event_ids, stamp)
     return _after(numbers, len(numbers), stamp)
 
 
 def _after(numbers: Sequence[int], changed: int, stamp: Stamp) -> int:
     if changed:
-        photos.refresh_outcomes(numbers)
+        state.refresh(numbers)
         counters.recount(numbers)
         events.refresh_disputed(numbers)
+        for photo in storage.photos_with_no_car(stamp.batch, numbers):
+            storage.arrange(photo)
         webhook_events.labels_changed(stamp.batch)
     return changed
 

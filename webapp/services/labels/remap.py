@@ -1,6 +1,6 @@
-"""After merges and splits: photos and answers are brought up to date with the map of labels.
+"""After merges and splits: cars and answers are brought up to date with the map of labels.
 
-Photos get label events as in any bulk relabelling, and those of an undone merge are taken back.
+Cars get label events as in any bulk relabelling, and those of an undone merge are taken back.
 What an answer says is computed anew from its distribution, which is never rewritten. All of it may
 stop anywhere and run again.
 """
@@ -25,19 +25,20 @@ from webapp.inference.models.label_set import (
 )
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.label_mapping import structure_of, update_map
-from webapp.services.labels.relabel import label_photos, take_back
+from webapp.services.labels.relabel import label_cars, take_back
+from webapp.storage.cars import state
 from webapp.storage.database import last_id, writing
 from webapp.storage.exports import top_lines
 from webapp.storage.labels import edits as storage
 from webapp.storage.labels.edits import Line
 from webapp.storage.labels.events import Stamp, refresh_disputed
-from webapp.storage.photos import bulk, photos
+from webapp.storage.photos import bulk
 from webapp.storage.stats import counters
 from webapp.storage.tables import LabelEdit, Prediction
 
-_CHUNK = 500  # photos or answers in one transaction: uploads and labels come in between
+_CHUNK = 500  # cars or answers in one transaction: uploads and labels come in between
 _TOP = 5
-_INLINE = 2_000  # photos or answers that are updated while one waits; more are a job
+_INLINE = 2_000  # cars or answers that are updated while one waits; more are a job
 _Transaction = Callable[[], AbstractContextManager[object]]
 _Answer = tuple[dict[str, Any], Sequence[Line]]  # columns of a prediction, its first five
 
@@ -54,14 +55,14 @@ class Editor:
 
 def remap(model: str, editor: Editor, *, merged: bool) -> None:
     """After merges (`merged`) or splits, inside the transaction of the edit: write the map, forget
-    doubts about the labels, and bring photos and answers up to date, much of that in a job."""
+    doubts about the labels, and bring cars and answers up to date, much of that in a job."""
     update_map(model)
     labels = _touched_labels(model)
     storage.forget_suspicions(model, labels)
     if storage.has_many(model, labels, _INLINE, answers=merged):
         editor.enqueue(model)
         return
-    update_photos(model, nullcontext)
+    update_cars(model, nullcontext)
     if merged:
         last = last_id(Prediction)
         deque(update_answers(editor.registry, model, 0, last, nullcontext), maxlen=0)
@@ -70,8 +71,8 @@ def remap(model: str, editor: Editor, *, merged: bool) -> None:
 def remap_all(
     registry: Registry, model: str, watch: Callable[[int, int], None] = lambda _done, _total: None
 ) -> None:
-    """Bring all photos and answers of a model up to date, a chunk in a transaction."""
-    update_photos(model)
+    """Bring all cars and answers of a model up to date, a chunk in a transaction."""
+    update_cars(model)
     last = last_id(Prediction)
     for done in update_answers(registry, model, 0, last):
         watch(done, last)
@@ -83,9 +84,9 @@ def _touched_labels(model: str) -> set[str]:
     return {name for label, _kind, value in structure for name in (label, value) if name}
 
 
-def update_photos(model: str, transaction: _Transaction = writing) -> None:
-    """Relabel the photos of merged labels, take the events of undone merges back, and refresh the
-    outcomes of photos whose label was touched. `transaction` is entered for each chunk."""
+def update_cars(model: str, transaction: _Transaction = writing) -> None:
+    """Relabel the cars of merged labels, take the events of undone merges back, and refresh the
+    outcomes of cars whose label was touched. `transaction` is entered for each chunk."""
     merges = [edit for edit in storage.edits_of(model) if edit.kind == MERGED]
     undone = {edit.undoes: edit for edit in merges if edit.undoes is not None}
     for edit in merges:
@@ -98,8 +99,8 @@ def update_photos(model: str, transaction: _Transaction = writing) -> None:
     labels, last = _touched_labels(model), 0
     while True:
         with transaction():
-            numbers = storage.photos_with(labels, last, _CHUNK)
-            photos.refresh_outcomes(numbers)
+            numbers = storage.cars_with(labels, last, _CHUNK)
+            state.refresh(numbers)
             counters.recount(numbers)
             refresh_disputed(numbers)
         if len(numbers) < _CHUNK:
@@ -108,11 +109,11 @@ def update_photos(model: str, transaction: _Transaction = writing) -> None:
 
 
 def _relabel_some(edit: LabelEdit, transaction: _Transaction) -> bool:
-    """Label events for some photos of a merged label; False when there are none left."""
+    """Label events for some cars of a merged label; False when there are none left."""
     with transaction():
-        numbers = storage.photos_labelled(edit.model, edit.label, _CHUNK)
+        numbers = storage.cars_labelled(edit.model, edit.label, _CHUNK)
         stamp = Stamp(Who(edit.who, edit.user_id), MERGE, edit.why, edit.batch)
-        label_photos(numbers, str(edit.value), edit.model, stamp)
+        label_cars(numbers, str(edit.value), edit.model, stamp)
     return bool(numbers)
 
 
@@ -152,7 +153,7 @@ def _update(registry: Registry, model: str, rows: Sequence[Any]) -> None:
     """Write what these predictions say where their first five have to do with merged labels."""
     structure, touched = structure_of(model), _touched_labels(model)
     stored = top_lines([row.id for row in rows])
-    columns, lines, photo_ids = [], {}, set()
+    columns, lines, car_ids = [], {}, set()
     for version in {row.version for row in rows}:
         theirs = [row for row in rows if row.version == version]
         try:
@@ -167,12 +168,11 @@ def _update(registry: Registry, model: str, rows: Sequence[Any]) -> None:
             if labels & touched and (changed or top != stored[row.id]):
                 columns.append({"id": row.id, **values})
                 lines[row.id] = top
-                photo_ids.add(row.photo_id)
+                car_ids.add(row.car_id)
     storage.update_answers(columns, lines)
-    if photo_ids:
-        photos.refresh_shown(*sorted(photo_ids))
-        photos.refresh_outcomes(sorted(photo_ids))
-        counters.recount(sorted(photo_ids))
+    if car_ids:
+        state.refresh(sorted(car_ids))
+        counters.recount(sorted(car_ids))
 
 
 def _from_distributions(card: ModelCard, rows: Sequence[Any]) -> list[_Answer]:

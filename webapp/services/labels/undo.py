@@ -17,7 +17,7 @@ from webapp.storage.photos import bulk
 from webapp.storage.photos.deletion import restore
 from webapp.storage.tables import LabelEvent, Photo
 
-_AT_ONCE = 500  # photos that change in one transaction
+_AT_ONCE = 500  # cars that change in one transaction
 NOTHING = "There is nothing to undo: it was undone already, or these photos were relabelled since."
 OF_A_MERGE = (
     "This label comes from a merge of labels. Undo the merge on the page of the label that was "
@@ -29,7 +29,7 @@ def undo_batch(batch: str, stamp: Stamp) -> Relabelled:
     """Take an action back: labels get those from before (as events in the batch of `stamp`),
     deleted photos return, stars change back.
 
-    Photos that were relabelled again since are skipped. Undoing an undo of labels works the same
+    Cars that were relabelled again since are skipped. Undoing an undo of labels works the same
     way. Raises `NothingToUndoError` when nothing of the batch stands any more.
     """
     if storage.is_merge(batch):
@@ -66,14 +66,14 @@ def undo_event(event_id: int, stamp: Stamp) -> Relabelled:
 def undo_person(name: str, since: datetime, stamp: Stamp) -> Relabelled:
     """Take back all labels by the person called `name` since a time, also what they took back.
 
-    Numbers are of label events; `skipped` are those of photos that others have relabelled since. It
-    is done 500 photos at a time, each part committed, all in one batch. When it is cut short,
+    Numbers are of label events; `skipped` are those of cars that others have relabelled since. It
+    is done 500 cars at a time, each part committed, all in one batch. When it is cut short,
     asking again does the rest. Raises `NothingToUndoError`.
     """
     changed = skipped = 0
-    for photo_ids in _photos_labelled_by(name, since):
+    for car_ids in _cars_labelled_by(name, since):
         with writing():
-            taken, left = _theirs(photo_ids, name, since)
+            taken, left = _theirs(car_ids, name, since)
             for events in zip_longest(*taken):
                 changed += take_back([event.id for event in events if event is not None], stamp)
             skipped += left
@@ -85,28 +85,28 @@ def undo_person(name: str, since: datetime, stamp: Stamp) -> Relabelled:
 def count_undo_person(name: str, since: datetime) -> Relabelled:
     """What `undo_person` would do now. Changes nothing."""
     changed = skipped = 0
-    for photo_ids in _photos_labelled_by(name, since):
-        taken, left = _theirs(photo_ids, name, since)
+    for car_ids in _cars_labelled_by(name, since):
+        taken, left = _theirs(car_ids, name, since)
         changed, skipped = changed + sum(map(len, taken)), skipped + left
     return Relabelled(changed, skipped, "")
 
 
-def _photos_labelled_by(name: str, since: datetime) -> Iterator[Sequence[int]]:
-    photo_ids = storage.photos_labelled_by(name, since)
-    for start in range(0, len(photo_ids), _AT_ONCE):
-        yield photo_ids[start : start + _AT_ONCE]
+def _cars_labelled_by(name: str, since: datetime) -> Iterator[Sequence[int]]:
+    car_ids = storage.cars_labelled_by(name, since)
+    for start in range(0, len(car_ids), _AT_ONCE):
+        yield car_ids[start : start + _AT_ONCE]
 
 
 def _theirs(
-    photo_ids: Sequence[int], name: str, since: datetime
+    car_ids: Sequence[int], name: str, since: datetime
 ) -> tuple[list[list[LabelEvent]], int]:
     """The standing events of a person since a time that can be taken back one after the other, for
-    each photo the newest first, and how many of theirs are left.
+    each car the newest first, and how many of theirs are left.
 
     Somebody who takes an own label back has done nothing.
     """
     taken, number = list[list[LabelEvent]](), 0
-    for history in storage.histories_of(photo_ids):
+    for history in storage.histories_of(car_ids):
         own = {event.id for event in history if event.who == name}
         standing = _standing(history)
         theirs = [
@@ -129,7 +129,7 @@ def _theirs(
 
 
 def _is_last(event: LabelEvent, history: Sequence[LabelEvent]) -> bool:
-    """True when an event stands and nobody has relabelled the photo since, merges left out."""
+    """True when an event stands and nobody has relabelled the car since, merges left out."""
     standing = _standing(history)
     return event.id in standing and not any(
         later.id > event.id
@@ -141,7 +141,7 @@ def _is_last(event: LabelEvent, history: Sequence[LabelEvent]) -> bool:
 
 
 def _standing(history: Sequence[LabelEvent]) -> set[int]:
-    """The events of a photo that nobody has undone, or whose undo was undone."""
+    """The events of a car that nobody has undone, or whose undo was undone."""
     standing: set[int] = set()
     undone: set[int] = set()
     for event in history:

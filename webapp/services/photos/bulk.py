@@ -17,12 +17,13 @@ from webapp.services.labels.relabel import (
     CHUNK,
     Relabelled,
     check_why,
-    confirm_photos,
-    label_photos,
+    confirm_cars,
+    label_cars,
     resolve_label,
 )
 from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.services.photos.deletion import purge
+from webapp.storage.cars.cars import main_cars
 from webapp.storage.database import count_rows, last_id, writing
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels.events import Stamp
@@ -59,11 +60,12 @@ class Change:
     model: str | None = None
 
     def apply(self, numbers: Sequence[int], stamp: Stamp) -> int:
-        """Do it with some photos inside the caller's transaction; returns how many changed."""
+        """Do it with some photos inside the caller's transaction; returns how many changed. Labels
+        are given to their main cars."""
         if self.action == LABEL:
-            return label_photos(numbers, self.label, self.model, stamp)
+            return label_cars(main_cars(numbers), self.label, self.model, stamp)
         if self.action == CONFIRM:
-            return confirm_photos(numbers, self.wanted, stamp)
+            return confirm_cars(main_cars(numbers), self.wanted, stamp)
         if self.action == DELETE:
             return put_away(numbers, stamp.batch, stamp.who.name)
         return storage.star_photos(numbers, stamp.batch, starred=self.action == STAR)

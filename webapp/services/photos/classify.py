@@ -2,34 +2,35 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sqlalchemy.exc import IntegrityError
 
-from webapp.domain import Answer, RankedLabel, Who
+from webapp.domain import Box, ClassifiedCar, DetectedCar, RankedLabel, Who
 from webapp.errors import MarqueError, NoFileError, PhotoRefusedError, PhotoTooLargeError
 from webapp.inference.admission import AdmissionLimiter
-from webapp.inference.classifier import ClassifiedPhoto, Classifier, classify, make_answer
+from webapp.inference.classifier import ClassifiedPhoto, Classifier, classify
 from webapp.inference.decoding.images import (
     MAX_BYTES,
     thumbnail_hash,
 )
-from webapp.inference.models.label_set import has_merges
-from webapp.services.labels.label_mapping import current_card, remember_labels
+from webapp.inference.detector import Detector
+from webapp.services.cars.rows import count_cars, make_cars, make_prediction, with_merges
+from webapp.services.labels.label_mapping import remember_labels
 from webapp.services.labels.relabel import record_label, resolve_label
 from webapp.services.photos.gallery import get_photo, stored_content
 from webapp.services.webhooks import events as webhook_events
+from webapp.storage.cars.cars import load_cars, main_cars_of
+from webapp.storage.cars.predictions import add_prediction, answered_by, insert_predictions
 from webapp.storage.database import insert_row, writing
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels.events import Stamp, new_batch
 from webapp.storage.photos import photos as storage
 from webapp.storage.photos.deletion import restore
-from webapp.storage.tables import Photo, Prediction, TopLabel, Upload, now
+from webapp.storage.tables import Car, Photo, Upload, now
 
-_TOP = 5
 MAX_FILES = 50
 _GONE = "The photo was deleted while it came in. Nothing is stored: send it again."
 _JOINERS = "\u200c\u200d"  # invisible, but some scripts and emoji need them between two others
@@ -47,11 +48,13 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What a photo passes: the limiter, the models that classify it, and where its bytes live."""
+    """What a photo passes: the limiter, the detector, the models that classify its cars, and where
+    its bytes live."""
 
     classifiers: Sequence[Classifier]  # the answer of the first one is shown first
     files: FileStore
     limiter: AdmissionLimiter
+    detector: Detector | None = None  # without one the whole photo counts as a car
 
     @property
     def model(self) -> str:
@@ -83,16 +86,17 @@ class StoredPhoto:
 # ---- classify, store nothing ----
 
 
-def answer_photo(incoming: Incoming, pipeline: Pipeline) -> list[Answer]:
-    """Each model's answer. Raises `PhotoRefusedError` or `ServerBusyError`."""
+def answer_photo(incoming: Incoming, pipeline: Pipeline) -> list[ClassifiedCar]:
+    """The cars of a photo, the main one first, with each model's answer. Raises
+    `PhotoRefusedError` or `ServerBusyError`."""
     _check_size(incoming.content)
-    answers = _classify(incoming.content, pipeline).cars[0].answers
-    return [_with_merges(*pair) for pair in zip(pipeline.classifiers, answers, strict=True)]
+    cars = classify_cars(incoming.content, pipeline).cars
+    return with_merges(cars, pipeline.classifiers)
 
 
 def answer_photos(
     incoming: Sequence[Incoming], pipeline: Pipeline
-) -> list[list[Answer] | MarqueError]:
+) -> list[list[ClassifiedCar] | MarqueError]:
     """`answer_photo` for each; an error is its result where it failed."""
     return _each(incoming, lambda photo: answer_photo(photo, pipeline))
 
@@ -156,15 +160,15 @@ def _classify_photo(
     _check_size(incoming.content)
     sha256 = hashlib.sha256(incoming.content).hexdigest()
     known = _find(sha256)
-    if known and _is_complete(known, pipeline.classifiers, origin.ground_truth):
-        return StoredPhoto(_load(sha256, pipeline.model), duplicate=True)
-    if classified is None or classified.sha256 != sha256:
-        classified = _classify(incoming.content, pipeline, thumbnail=known is None)
-        classified = replace(classified, sha256=sha256)
     if known is None:
-        with suppress(IntegrityError):  # the same bytes were stored at the same moment
+        if classified is None or classified.sha256 != sha256:
+            classified = classify_cars(incoming.content, pipeline, thumbnail=True)
+            classified = replace(classified, sha256=sha256)
+        try:
             return _store(incoming, pipeline, origin, classified)
-    return _complete(pipeline, origin, sha256, classified.cars[0].answers)
+        except IntegrityError:  # the same bytes were stored at the same moment
+            known = _load(sha256)
+    return _complete(incoming, pipeline, origin, known)
 
 
 def _store(
@@ -187,68 +191,114 @@ def _store(
         source=origin.place,
         batch=origin.batch or None,
         dhash=thumbnail_hash(classified.thumbnail),
+        car_count=count_cars(classified),
+        detector_version=classified.detector_version,
     )
     with writing():
         pipeline.files.put(photo.sha256, incoming.content)
-        answers = list(map(_with_merges, pipeline.classifiers, classified.cars[0].answers))
-        rows = [_prediction_row(answer) for answer in answers]
-        storage.add_photo(photo, classified.thumbnail, rows[0] if rows else None)
-        for classifier, prediction in zip(pipeline.classifiers, rows, strict=True):
+        classified_cars = with_merges(classified.cars, pipeline.classifiers)
+        cars = make_cars(replace(classified, cars=classified_cars))
+        storage.add_photo(photo, classified.thumbnail, cars)
+        for classifier in pipeline.classifiers:
             remember_labels(classifier.card)
-            storage.insert_prediction(photo, prediction, shown=prediction is rows[0])
-        if rows:
-            webhook_events.photo_answered(photo, rows[0])
+        insert_predictions([(car, row) for car in cars for row in car.predictions])
+        if photo.prediction is not None:
+            webhook_events.photo_answered(photo, photo.prediction)
         if origin.ground_truth:
-            _label(photo, origin)
-    if rows and not origin.ground_truth:
-        return StoredPhoto(photo, False, token, answers[0].ranked)
-    return StoredPhoto(_load(photo.sha256, pipeline.model), False, token)
+            _label(cars[0], origin)
+    answer = classified_cars[0].answer
+    if answer is None or origin.ground_truth or answer.model != pipeline.model:
+        return StoredPhoto(_load(photo.sha256, pipeline.model), False, token)
+    return StoredPhoto(photo, False, token, answer.ranked)
 
 
-def _complete(
-    pipeline: Pipeline, origin: Origin, sha256: str, answers: Sequence[Answer]
-) -> StoredPhoto:
+def _complete(incoming: Incoming, pipeline: Pipeline, origin: Origin, photo: Photo) -> StoredPhoto:
     """Add to a known photo what it lacks: predictions of these versions, a ground truth."""
-    if answers or origin.ground_truth:
+    asked = _ask(photo, incoming.content, pipeline)
+    unlabelled = bool(origin.ground_truth) and photo.ground_truth is None
+    if asked or unlabelled:
         with writing():
-            photo = _load(sha256)
-            missing = _missing(photo, pipeline.classifiers)
-            for classifier, answer in zip(pipeline.classifiers, answers, strict=True):
-                if classifier in missing:
-                    _add_answer(photo, classifier, answer)
+            photo = _load(photo.sha256)
+            if asked:
+                _add_answers(photo, asked)
             if origin.ground_truth and photo.ground_truth is None:
-                _label(photo, origin)
-    return StoredPhoto(_load(sha256, pipeline.model), duplicate=True)
+                _label(main_cars_of([photo.public_id])[photo.public_id], origin)
+    return StoredPhoto(_load(photo.sha256, pipeline.model), duplicate=True)
 
 
-def _label(photo: Photo, origin: Origin) -> None:
-    """Give a photo the label that it was sent with; webhooks hear nothing of it."""
+def _label(car: Car, origin: Origin) -> None:
+    """Give a photo's main car the label that it was sent with; webhooks hear nothing of it."""
     stamp = Stamp(origin.who, origin.place)
-    record_label(photo, origin.ground_truth, origin.truth_model, stamp)
+    record_label(car, origin.ground_truth, origin.truth_model, stamp)
 
 
 # ---- ask models about stored photos ----
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What `classifiers` said about stored cars: `cars` are answered in the order of `boxes`, by
+    the cars' numbers. `standing`: the answers stand for their models."""
+
+    classifiers: Sequence[Classifier]
+    boxes: Mapping[int, Box]
+    cars: Sequence[ClassifiedCar]
+    standing: bool
+
+
 def ask_models(photo: Photo, pipeline: Pipeline, *, standing: bool = True) -> bool:
-    """Let models classify a stored photo; those that did are not asked again. False when all did.
+    """Let models classify the cars of a stored photo; those that did are not asked again. False
+    when all did.
 
     `standing`: the answers stand for their models, else they are only kept. Raises
     `PhotoNotFoundError`, `PhotoRefusedError`, `ServerBusyError` or `StorageFullError`.
     """
-    missing = _missing(photo, pipeline.classifiers, standing=standing)
-    if not missing:
+    asked = _ask(photo, None, pipeline, standing=standing)
+    if asked is None:
         return False
-    content = stored_content(photo, pipeline.files)
-    answers = _classify(content, replace(pipeline, classifiers=missing)).cars[0].answers
     with writing():
         photo = get_photo(photo.public_id)
         unseen = photo.prediction is None
-        for classifier, answer in zip(missing, answers, strict=True):
-            _add_answer(photo, classifier, answer, standing=standing)
+        _add_answers(photo, asked)
         if unseen and photo.prediction is not None:
             webhook_events.photo_answered(photo, photo.prediction)
     return True
+
+
+def _ask(
+    photo: Photo, content: bytes | None, pipeline: Pipeline, *, standing: bool = True
+) -> _Asked | None:
+    """What the models that lack an answer say about the cars of a photo, None when all have
+    answered. `content`: the photo's bytes, None to read them."""
+    missing = _missing(photo, pipeline.classifiers, standing=standing)
+    if not missing:
+        return None
+    load_cars([photo])
+    detector = pipeline.detector if photo.detector_version is not None else None
+    asked = replace(pipeline, classifiers=missing, detector=detector)
+    found = [car.detected for car in photo.cars]
+    content = stored_content(photo, pipeline.files) if content is None else content
+    cars = classify_cars(content, asked, found).cars
+    return _Asked(missing, {car.id: car.box for car in photo.cars}, cars, standing)
+
+
+def _add_answers(photo: Photo, asked: _Asked) -> None:
+    """Store answers about cars in the caller's transaction, and the label sets they were chosen
+    from. A car whose box was changed meanwhile has been classified anew and is left alone."""
+    answered = answered_by(photo.id, standing=asked.standing)
+    load_cars([photo])
+    cars = {car.id: car for car in photo.cars}
+    for classifier in asked.classifiers:
+        remember_labels(classifier.card)
+    merged = with_merges(asked.cars, asked.classifiers)
+    for (number, box), classified in zip(asked.boxes.items(), merged, strict=True):
+        car = cars.get(number)
+        if car is None or car.box != box:
+            continue
+        first = classified.answer if car.prediction is None else None
+        for answer in sorted(classified.answers, key=lambda answer: answer is not first):
+            if (answer.model, answer.version) not in answered[number]:
+                add_prediction(car, make_prediction(answer), standing=asked.standing)
 
 
 # ---- forms of several files ----
@@ -350,9 +400,19 @@ def _load(sha256: str, model: str = "") -> Photo:
     raise PhotoRefusedError(_GONE)
 
 
-def _classify(content: bytes, pipeline: Pipeline, *, thumbnail: bool = False) -> ClassifiedPhoto:
+def classify_cars(
+    content: bytes,
+    pipeline: Pipeline,
+    cars: Sequence[DetectedCar] = (),
+    *,
+    thumbnail: bool = False,
+) -> ClassifiedPhoto:
+    """What the pipeline says about these cars of a photo; without them, about those that it finds.
+    Raises `PhotoRefusedError` or `ServerBusyError`."""
     with pipeline.limiter.slot():
-        return classify(content, pipeline.classifiers, thumbnail=thumbnail)
+        return classify(
+            content, pipeline.classifiers, pipeline.detector, cars=cars, thumbnail=thumbnail
+        )
 
 
 def _is_complete(photo: Photo, classifiers: Sequence[Classifier], ground_truth: str) -> bool:
@@ -362,43 +422,11 @@ def _is_complete(photo: Photo, classifiers: Sequence[Classifier], ground_truth: 
 def _missing(
     photo: Photo, classifiers: Sequence[Classifier], *, standing: bool = True
 ) -> list[Classifier]:
-    """Those that have not answered yet, or whose answer does not stand for their model yet."""
-    answered = storage.answered_by(photo, standing=standing)
-    return [each for each in classifiers if (each.card.name, each.card.version) not in answered]
-
-
-def _add_answer(
-    photo: Photo, classifier: Classifier, answer: Answer, *, standing: bool = True
-) -> None:
-    """Store an answer in the caller's transaction, and the label set it was chosen from."""
-    remember_labels(classifier.card)
-    prediction = _prediction_row(_with_merges(classifier, answer))
-    storage.add_prediction(photo, prediction, standing=standing)
-
-
-def _with_merges(classifier: Classifier, answer: Answer) -> Answer:
-    """The answer with the probabilities of merged labels added up; where it is stored, in the same
-    transaction."""
-    card = current_card(classifier.card)
-    if card is classifier.card or not has_merges(card):
-        return answer
-    return make_answer(card, answer.output, answer.elapsed_ms)
-
-
-def _prediction_row(answer: Answer) -> Prediction:
-    top = answer.ranked[:_TOP]
-    return Prediction(
-        model=answer.model,
-        version=answer.version,
-        decision=answer.decision,
-        label=top[0].label,
-        confidence=answer.confidence,
-        margin=answer.margin,
-        familiarity=answer.output.familiarity,
-        elapsed_ms=answer.elapsed_ms,
-        distribution=answer.output.probabilities.astype("<f4").tobytes(),
-        embedding=answer.output.embedding.astype("<f2").tobytes(),
-        top=[
-            TopLabel(rank=line.rank, label=line.label, probability=line.probability) for line in top
-        ],
-    )
+    """Those that have not answered yet about each car, or whose answer does not stand for their
+    model yet."""
+    answered = answered_by(photo.id, standing=standing).values()
+    return [
+        each
+        for each in classifiers
+        if any((each.card.name, each.card.version) not in versions for versions in answered)
+    ]

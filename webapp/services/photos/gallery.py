@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+from sqlalchemy import inspect
 
 from webapp.domain import ALL_MODELS, RankedLabel, Rendition, make_tag, ready_rendition
 from webapp.errors import (
@@ -31,18 +32,21 @@ from webapp.inference.decoding.images import (
 )
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.registry import Registry
+from webapp.storage.cars.cars import find_car, is_main, load_cars
+from webapp.storage.cars.predictions import predictions_of
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels import events as labels
 from webapp.storage.photos import deletion, pages
 from webapp.storage.photos import photos as storage
 from webapp.storage.photos.pages import Place
 from webapp.storage.photos.query_filters import SORT_COLUMNS
-from webapp.storage.tables import LabelEvent, Photo, Prediction
+from webapp.storage.tables import Car, LabelEvent, Photo, Prediction
 
 PAGE = 24
 MAX_LIMIT = 200
 LAST = "last"  # the cursor of the end of the list
 AFTER, BEFORE = "after", "before"
+NO_SUCH_CAR = "There is no such car. Its photo may have been deleted."
 _MOST_NUMBER = 2**62
 
 
@@ -60,9 +64,10 @@ class PhotoDetails:
     """Everything that the page of a photo tells."""
 
     photo: Photo
+    car: Car  # the one that answers and predictions are about
     answers: list[Prediction]  # what each model says, the shown answer first
     predictions: Sequence[Prediction]  # all, newest first, of replaced versions too
-    events: list[LabelEvent]  # newest first
+    events: Sequence[LabelEvent]  # of all its cars, newest first
     disagree: list[tuple[str, str]]  # while people disagree, each one's last word
 
 
@@ -137,32 +142,50 @@ def get_numbered(number: int) -> Photo:
     raise PhotoNotFoundError(f"There is no photo with the number {number}.")
 
 
-def get_details(public_id: str) -> PhotoDetails:
-    """One photo with its predictions and label history. Raises `PhotoNotFoundError`."""
-    photo = get_photo(public_id)
-    predictions = storage.predictions_of(photo)
+def get_details(public_id: str, car_id: str = "") -> PhotoDetails:
+    """One photo with the predictions of its main car, or of another of its cars, and its label
+    history. Raises `PhotoNotFoundError`."""
+    which = Car.public_id == car_id if car_id else is_main
+    car = find_car(Photo.public_id == public_id, which)
+    if car is None:
+        raise absent(public_id)
+    predictions = predictions_of(car)
+    current = [prediction for prediction in predictions if prediction.current]
     return PhotoDetails(
-        photo,
-        _current(predictions),
+        car.photo,
+        car,
+        sorted(current, key=lambda prediction: (not prediction.shown, prediction.model)),
         predictions,
-        labels.events_of(photo),
-        labels.latest_labels(photo) if photo.disputed else [],
+        labels.events_of(car.photo),
+        labels.latest_labels(car) if car.disputed else [],
     )
 
 
-def label_events(public_id: str) -> list[LabelEvent]:
-    """The label history of a photo, newest first. Raises `PhotoNotFoundError`."""
+def get_car(public_id: str) -> Car:
+    """One car with its photo, and with what each model says about it. Raises
+    `PhotoNotFoundError`."""
+    if car := find_car(Car.public_id == public_id):
+        load_cars([car.photo])
+        return car
+    raise PhotoNotFoundError(NO_SUCH_CAR)
+
+
+def label_events(public_id: str) -> Sequence[LabelEvent]:
+    """The label history of the cars of a photo, newest first. Raises `PhotoNotFoundError`."""
     return labels.events_of(get_photo(public_id))
 
 
 def current_predictions(photo: Photo) -> list[Prediction]:
-    """What each model that has looked at a photo says about it, the shown one first."""
-    return _current(storage.predictions_of(photo))
+    """What each model that has looked at the main car of a photo says about it, the shown one
+    first."""
+    return next((car.predictions for car in cars_of(photo)), [])
 
 
-def _current(predictions: Sequence[Prediction]) -> list[Prediction]:
-    current = [prediction for prediction in predictions if prediction.current]
-    return sorted(current, key=lambda prediction: (not prediction.shown, prediction.model))
+def cars_of(photo: Photo) -> list[Car]:
+    """The cars of a photo, the main one first, with what each model says about them."""
+    if "cars" in inspect(photo).unloaded:
+        load_cars([photo])
+    return photo.cars
 
 
 def full_ranking(prediction: Prediction, registry: Registry) -> tuple[RankedLabel, ...]:

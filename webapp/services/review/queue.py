@@ -1,10 +1,12 @@
-"""The review: a person leases some photos of a queue, labels the first, and the next one comes."""
+"""The review: a person leases some cars of a queue, labels the first, and the next one comes."""
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy import and_
 
 from webapp.domain import MERGE, UNDO, UNUSABLE, Who, make_tag
 from webapp.errors import BadRequestError, NotAllowedError, NothingToUndoError, PhotoNotFoundError
@@ -18,17 +20,17 @@ from webapp.services.labels.relabel import (
 )
 from webapp.services.labels.undo import undo_event
 from webapp.services.webhooks import events as webhook_events
+from webapp.storage.cars.cars import cars_by_number, find_car, is_main, numbers_with
 from webapp.storage.database import writing
-from webapp.storage.labels.events import Stamp, events_of
-from webapp.storage.photos import bulk, photos
+from webapp.storage.labels.events import Stamp, history_of
 from webapp.storage.review import queue as storage
 from webapp.storage.review.queue import SESSION, ReviewScope
-from webapp.storage.tables import Audit, Photo, now
+from webapp.storage.tables import Audit, Car, Photo, now
 
 # what each order means: `webapp.storage.review.queue`, and for people docs/review.md
 ORDERS = ("least-sure", "margin", "surprising", "versions", "suspected", "disputed", "audit")
 AUDIT_SIZES = (50, 100, 200, 400, 1000)
-LEASED = 5  # photos: the one that is shown, and the next ones, which the browser fetches meanwhile
+LEASED = 5  # cars: the one that is shown, and the next ones, which the browser fetches meanwhile
 _LEASE = timedelta(minutes=5)
 _PAUSE = timedelta(minutes=30)  # a longer pause ends a review session
 _MOST_CHECKS = 2000  # of a session, the newest ones
@@ -62,13 +64,13 @@ class _ReviewSession:
 
 @dataclass(frozen=True)
 class ReviewState:
-    """What a reviewer sees: the `photos` that they have leased, the one to check first.
+    """What a reviewer sees: the `cars` that they have leased, the one to check first.
 
-    `left` photos are open in the queue, leased to others too (`more`: at least that number).
-    `audit` is None when none was drawn, and in other orders; `size` photos of it are still there.
+    `left` cars are open in the queue, leased to others too (`more`: at least that number).
+    `audit` is None when none was drawn, and in other orders; `size` cars of it are still there.
     """
 
-    photos: Sequence[Photo]
+    cars: Sequence[Car]
     left: int
     more: bool
     session: _ReviewSession
@@ -77,25 +79,25 @@ class ReviewState:
 
 
 def lease_next(queue: ReviewQueue, *, who: Who, later: Sequence[str] = ()) -> ReviewState:
-    """Lease the next photos of a queue to a person for five minutes: nobody else gets them.
+    """Lease the next cars of a queue to a person for five minutes: nobody else gets them.
 
-    `later` are photos that the person has put aside; they come when nothing else is left.
+    `later` are cars that the person has put aside; they come when nothing else is left.
     """
     session = get_session(who)
     audit = storage.latest_audit() if queue.order == "audit" else None
     scope = _scope(queue, who, audit)
     with writing():
-        aside = {*bulk.numbers_of(later)}
+        aside = {*numbers_with(later)}
         leased = storage.still_open(storage.leased(scope.user_id, queue.key), scope)
-        ids = [photo_id for photo_id in leased if photo_id not in aside]
+        ids = [car_id for car_id in leased if car_id not in aside]
         if len(ids) < LEASED:
-            ids += storage.next_photos(scope, limit=LEASED - len(ids), without={*ids, *aside})
+            ids += storage.next_cars(scope, limit=LEASED - len(ids), without={*ids, *aside})
         if len(ids) < LEASED and aside:
-            ids += storage.next_photos(scope, limit=LEASED - len(ids), without={*ids})
+            ids += storage.next_cars(scope, limit=LEASED - len(ids), without={*ids})
         storage.lease(ids, user_id=scope.user_id, queue=queue.key, until=scope.now + _LEASE)
     number, exact = storage.count_open(scope, COUNTING_AUDIT if audit else COUNTING)
     left, size = max(number, len(ids)), storage.audit_size(audit.id) if audit else 0
-    return ReviewState(storage.photos_by_id(ids), left, not exact, session, audit, size)
+    return ReviewState(cars_by_number(ids), left, not exact, session, audit, size)
 
 
 def check_photo(
@@ -107,38 +109,51 @@ def check_photo(
     who: Who,
     why: str = "",
 ) -> Relabelled:
-    """A person says in the review what a photo shows; confirming what it has is an event too.
+    """A person says in the review what the main car of a photo is, see `check_car`."""
+    which = and_(Photo.public_id == public_id, is_main)
+    return _check(which, label, cards, make_stamp(queue, who, why))
+
+
+def check_car(public_id: str, label: str, cards: Sequence[ModelCard], stamp: Stamp) -> Relabelled:
+    """A person says in the review what a car is; confirming what it has is an event too.
 
     The same label by the same person twice in a row is one event. `cards` are those whose labels
-    may be given, the photo's own first. The result has one photo, which was skipped when the label
-    was there before.
+    may be given, the car's own first. The result has one car, which was skipped when the label was
+    there before.
     Raises `UnknownLabelError`, `PhotoNotFoundError` or `BadRequestError`.
     """
+    return _check(Car.public_id == public_id, label, cards, stamp)
+
+
+def make_stamp(queue: ReviewQueue, who: Who, why: str = "") -> Stamp:
+    """The stamp of a check in a queue: the label log tells audits from the rest."""
+    return Stamp(who, "audit" if queue.order == "audit" else "queue", why.strip())
+
+
+def _check(which: Any, label: str, cards: Sequence[ModelCard], stamp: Stamp) -> Relabelled:
     label, owner = resolve_label(label, cards)
-    check_why(why)
-    place = "audit" if queue.order == "audit" else "queue"  # where the label log says it was given
-    user_id, stamp = _user_id(who), Stamp(who, place, why.strip())
+    check_why(stamp.why)
+    user_id, batch = _user_id(stamp.who), stamp.batch
     with writing():
-        photo = photos.find_photo(Photo.public_id == public_id)
-        if photo is None:
+        car = find_car(which)
+        if car is None:
             raise PhotoNotFoundError(
                 "This photo is not there any more: somebody has deleted it. The next one is below."
             )
-        batch = stamp.batch
-        model = owner or photo.shown_model
-        same = photo.ground_truth == label and photo.truth_model == model
-        if same and _labelled_last(photo, who):
+        model = owner or car.shown_model
+        same = car.ground_truth == label and car.truth_model == model
+        if same and _labelled_last(car, stamp.who):
             batch = ""
         else:
-            record_label(photo, label, model, stamp)
+            record_label(car, label, model, stamp)
             webhook_events.labels_changed(batch)
-        storage.release(photo.id, user_id)
+        storage.release(car.id, user_id)
     return Relabelled(int(not same), int(same), batch, label)
 
 
-def undo_last(queue: ReviewQueue, *, who: Who) -> tuple[str, str]:
-    """Take back the last check of this session and lease that photo again. Returns its public id
-    and the label it had. Raises `NothingToUndoError`."""
+def undo_last(queue: ReviewQueue, *, who: Who) -> Any:
+    """Take back the last check of this session and lease that car again. Returns the check,
+    a row of `storage.checks_of`. Raises `NothingToUndoError`."""
     user_id, moment = _user_id(who), now()
     checks = _checks(who, moment)
     if not checks:
@@ -149,12 +164,10 @@ def undo_last(queue: ReviewQueue, *, who: Who) -> tuple[str, str]:
     last = checks[0]
     undo_event(last.event, Stamp(who, UNDO))
     with writing():
-        others = [
-            photo_id for photo_id in storage.leased(user_id, queue.key) if photo_id != last.photo_id
-        ]
-        ids = [last.photo_id, *others][:LEASED]
+        others = [car_id for car_id in storage.leased(user_id, queue.key) if car_id != last.car_id]
+        ids = [last.car_id, *others][:LEASED]
         storage.lease(ids, user_id=user_id, queue=queue.key, until=moment + _LEASE)
-    return str(last.public_id), str(last.label)
+    return last
 
 
 def get_session(who: Who) -> _ReviewSession:
@@ -169,7 +182,7 @@ def get_session(who: Who) -> _ReviewSession:
 
 
 def start_audit(size: int, *, who: Who, seed: int | None = None) -> int:
-    """Draw a random sample of all answered photos, unless the last one is not done yet; its size.
+    """Draw a random sample of all answered cars, unless the last one is not done yet; its size.
     Raises `BadRequestError` when there is no photo to draw."""
     if size not in AUDIT_SIZES:
         raise BadRequestError(f"A sample has {', '.join(map(str, AUDIT_SIZES))} photos.")
@@ -199,8 +212,8 @@ def _user_id(who: Who) -> int:
     return who.user_id
 
 
-def _labelled_last(photo: Photo, who: Who) -> bool:
-    last = next((event for event in events_of(photo) if event.place != MERGE), None)
+def _labelled_last(car: Car, who: Who) -> bool:
+    last = next((event for event in history_of(car) if event.place != MERGE), None)
     if last is None or last.undoes is not None:
         return False
     return (last.user_id, last.who) == (who.user_id, who.name)

@@ -21,7 +21,7 @@ from webapp.storage.review import suspects as storage
 from webapp.storage.review.queue import ReviewScope
 from webapp.storage.tables import LabelEvent, Prediction, Suspicion, SuspicionRun, now
 
-MOST_PHOTOS = 20_000  # the newest ones with a ground truth that the version knows are compared
+MOST_CARS = 20_000  # the newest ones with a ground truth that the version knows are compared
 MOST_STORED = 500  # of a model, the strongest doubts: more than people go through before the next
 _EVERY = timedelta(minutes=5)  # while labels keep coming, a model compares again after this time
 _PAGE = 24
@@ -75,7 +75,7 @@ def list_suspects(
     rows = queue.suspects(scope, after, limit + 1)
     items, following = rows[:limit], ""
     if len(rows) > limit:
-        following = make_cursor("suspected", items[-1].margin, items[-1].photo_id, "after")
+        following = make_cursor("suspected", items[-1].margin, items[-1].car_id, "after")
     number, exact = queue.count_open(scope, _COUNTING)
     return Suspects(items, following, max(number, len(items)), more=not exact)
 
@@ -92,7 +92,7 @@ def _compare(registry: Registry, card: ModelCard, run: SuspicionRun) -> None:
     }
     answered = [
         row
-        for row in storage.labelled_answers(card.name, card.version, MOST_PHOTOS)
+        for row in storage.labelled_answers(card.name, card.version, MOST_CARS)
         if row.ground_truth in places and len(row.distribution) == 4 * len(card.labels)
     ]
     rows = [row for row in answered if not split or split.get(row.sha256, HELD_OUT) == HELD_OUT]
@@ -104,7 +104,7 @@ def _compare(registry: Registry, card: ModelCard, run: SuspicionRun) -> None:
     given = np.array([places[row.ground_truth] for row in rows], dtype=np.intp)
     stored = [
         {
-            "photo_id": rows[doubt.row].id,
+            "car_id": rows[doubt.row].id,
             "model": card.name,
             "given": rows[doubt.row].ground_truth,
             "other": names[doubt.other],

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from webapp.storage.database import last_id, writing
 from webapp.storage.stats import counters
-from webapp.storage.tables import Photo
+from webapp.storage.tables import Car
 
-_CHUNK = 5_000  # photos that are counted anew in one transaction
+_CHUNK = 5_000  # cars that are counted anew in one transaction
 
 
 def check_counters() -> tuple[bool, str]:
@@ -19,11 +19,11 @@ def check_counters() -> tuple[bool, str]:
 
 
 def recount() -> Iterator[int]:
-    """Count everything again, a chunk of photos per transaction, so that uploads come in between.
+    """Count everything again, a chunk of cars per transaction, so that uploads come in between.
 
-    Yields the number of the last photo of each chunk; the sums are rebuilt at the end.
+    Yields the number of the last car of each chunk; the sums are rebuilt at the end.
     """
-    last = last_id(Photo)
+    last = last_id(Car)
     for start in range(0, last, _CHUNK):
         with writing():
             counters.recount(range(start + 1, start + _CHUNK + 1))

@@ -10,7 +10,7 @@ from webapp.storage.database import writing
 from webapp.storage.stats import counters
 from webapp.storage.stats import stats as storage
 
-_CHUNK = 2_000  # photos that are counted anew in one transaction
+_CHUNK = 2_000  # cars that are counted anew in one transaction
 
 
 def knows_training_photos(registry: Registry, card: ModelCard) -> bool:
@@ -28,10 +28,10 @@ def knows_training_photos(registry: Registry, card: ModelCard) -> bool:
         return False
     files = [sha256 for sha256, part in split.items() if part != HELD_OUT]
     with writing():
-        photos = storage.add_training_files(card.name, card.version, files)
-    for start in range(0, len(photos), _CHUNK):
+        cars = storage.add_training_files(card.name, card.version, files)
+    for start in range(0, len(cars), _CHUNK):
         with writing():
-            counters.recount(photos[start : start + _CHUNK])
+            counters.recount(cars[start : start + _CHUNK])
     with writing():  # not before: a process that stops in between begins again
         storage.end_training_list(card.name, card.version, len(files))
     return True

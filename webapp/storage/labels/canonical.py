@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select
 
 from webapp.storage.database import db
-from webapp.storage.tables import CanonicalLabel, Photo, Prediction
+from webapp.storage.tables import CanonicalLabel, Car, Prediction
 
 PEOPLE = 0  # the version whose rows are for people: merged labels only
 
@@ -26,11 +26,11 @@ def expected_for(truth: Any) -> Any:
     """The answer of a prediction that is right for a ground truth, NULL where that is the ground
     truth itself, as an SQL expression."""
     expected = canonical_for(Prediction.model, Prediction.version, truth)
-    return expected.correlate(Photo, Prediction)
+    return expected.correlate(Car, Prediction)
 
 
-# The answer of a prediction that is right for its photo.
-right_answer = func.coalesce(expected_for(Photo.ground_truth), Photo.ground_truth)
+# The answer of a prediction that is right for its car.
+right_answer = func.coalesce(expected_for(Car.ground_truth), Car.ground_truth)
 
 
 def canonical_of(model: Any, label: Any) -> Any:

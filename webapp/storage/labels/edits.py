@@ -1,13 +1,14 @@
-"""Edits of label sets, and what a merge changes in photos and answers. Nothing here commits."""
+"""Edits of label sets, and what a merge changes in cars and answers. Nothing here commits."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from webapp.storage.database import count_rows, db, update_rows
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import (
+    Car,
     LabelEdit,
     Photo,
     Prediction,
@@ -21,7 +22,7 @@ Line = tuple[int, str, float]  # rank, label, probability
 
 
 class Touched(NamedTuple):
-    """How many photos have a label, and how many current answers name it first."""
+    """How many photos have a car with a label, and how many current answers name it first."""
 
     photos: int
     answers: int
@@ -75,42 +76,40 @@ def forget_suspicions(model: str, labels: Collection[str]) -> None:
 def count_touched(model: str, label: str) -> Touched:
     """What a merge or a split of a label is about."""
     answers = (Prediction.model == model, Prediction.current, Prediction.label == label)
-    photos = count_rows(Photo, Photo.deleted_at.is_(None), Photo.ground_truth == label)
-    return Touched(photos, count_rows(Prediction, *answers))
+    photos = select(func.count(Car.photo_id.distinct())).join(Photo, Photo.id == Car.photo_id)
+    photos = photos.where(Photo.deleted_at.is_(None), Car.ground_truth == label)
+    return Touched(db.session.scalar(photos) or 0, count_rows(Prediction, *answers))
 
 
 def count_labelled(model: str, labels: Collection[str]) -> int:
-    """How many photos, deleted ones too, have one of these labels of a model."""
-    return count_rows(Photo, Photo.truth_model == model, Photo.ground_truth.in_(labels))
+    """How many cars, those of deleted photos too, have one of these labels of a model."""
+    return count_rows(Car, Car.truth_model == model, Car.ground_truth.in_(labels))
 
 
 def has_many(model: str, labels: Collection[str], limit: int, *, answers: bool) -> bool:
-    """True when more than `limit` photos have these labels, or a model has more `answers`."""
-    photos = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.ground_truth.in_(labels))
+    """True when more than `limit` cars have these labels, or a model has more `answers`."""
+    cars = select(Car.id).where(Car.ground_truth.in_(labels))
     predictions = select(Prediction.id).where(Prediction.model == model)
     return any(
         len(db.session.execute(rows.limit(limit + 1)).all()) > limit
-        for rows in ((photos, predictions) if answers else (photos,))
+        for rows in ((cars, predictions) if answers else (cars,))
     )
 
 
 # ---- after a merge or its undo ----
 
 
-def photos_labelled(model: str, label: str, limit: int) -> list[int]:
-    """Numbers of photos that have this label of a model; deleted ones when there are no others."""
-    for deleted in (Photo.deleted_at.is_(None), Photo.deleted_at.is_not(None)):  # each by an index
-        which = (deleted, Photo.ground_truth == label, Photo.truth_model == model)
-        rows = db.session.execute(select(Photo.id).where(*which).limit(limit))
-        if numbers := list(rows.scalars()):
-            return numbers
-    return []
+def cars_labelled(model: str, label: str, limit: int) -> list[int]:
+    """Numbers of cars, those of deleted photos too, that have this label of a model."""
+    which = (Car.ground_truth == label, Car.truth_model == model)
+    return list(db.session.execute(select(Car.id).where(*which).limit(limit)).scalars())
 
 
-def photos_with(labels: Collection[str], after: int, limit: int) -> list[int]:
-    """The next photos, deleted ones too, with one of these labels of any model, by number."""
-    which = (Photo.id > after, Photo.ground_truth.in_(labels))
-    statement = select(Photo.id).where(*which).order_by(Photo.id).limit(limit)
+def cars_with(labels: Collection[str], after: int, limit: int) -> list[int]:
+    """The next cars, those of deleted photos too, with one of these labels of any model, by
+    number."""
+    which = (Car.id > after, Car.ground_truth.in_(labels))
+    statement = select(Car.id).where(*which).order_by(Car.id).limit(limit)
     return list(db.session.execute(statement).scalars())
 
 
@@ -119,7 +118,7 @@ def next_predictions(model: str, after: int, up_to: int, limit: int) -> Sequence
     statement = (
         select(
             Prediction.id,
-            Prediction.photo_id,
+            Prediction.car_id,
             Prediction.version,
             Prediction.decision,
             Prediction.label,

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, func, insert, select, update
-from sqlalchemy.orm import selectinload
+from sqlalchemy import Select, case, func, insert, select
+from sqlalchemy.orm import joinedload
 
 from webapp.domain import MERGE, LogFilter, Who
-from webapp.storage.database import database_name, db, insert_row, update_rows
+from webapp.storage.cars import state
+from webapp.storage.database import database_name, db, insert_row
 from webapp.storage.labels.canonical import canonical_of, merged_into
-from webapp.storage.photos.photos import refresh_outcomes
 from webapp.storage.stats.counters import recount
-from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction
+from webapp.storage.tables import Car, KnownLabel, LabelEvent, Photo, Prediction
 
 
 def new_batch() -> str:
@@ -23,7 +23,7 @@ def new_batch() -> str:
     return secrets.token_urlsafe(9)
 
 
-_AT_ONCE = 2_000  # numbers of photos in one query
+_AT_ONCE = 2_000  # numbers of cars in one query
 # Label sets that are known to be kept, by database, model and version: saves uploads a query.
 remembered_sets: set[tuple[str, str, int]] = set()
 
@@ -38,27 +38,20 @@ class Stamp:
     batch: str = field(default_factory=new_batch)
 
 
-def photos_by_id(public_ids: Sequence[str]) -> dict[str, Photo]:
-    """The photos with these ids, without what belongs to them; unknown ids are absent."""
-    which = (Photo.public_id.in_(public_ids), Photo.deleted_at.is_(None))
-    statement = select(Photo).where(*which).execution_options(populate_existing=True)
-    return {photo.public_id: photo for photo in db.session.execute(statement).scalars()}
-
-
 def is_merge(batch: str) -> bool:
     """True when a merge of labels wrote the events of this batch."""
     which = (LabelEvent.batch == batch, LabelEvent.place == MERGE)
     return db.session.execute(select(LabelEvent.id).where(*which).limit(1)).first() is not None
 
 
-def add_event(photo: Photo, label: str, model: str | None, stamp: Stamp) -> None:
-    """Append an event of a photo that does not have this label yet."""
+def add_event(car: Car, label: str, model: str | None, stamp: Stamp) -> None:
+    """Append an event of a car, which may have this label already."""
     insert_row(
         LabelEvent(
-            photo_id=photo.id,
-            photo_ref=photo.public_id,
-            from_label=photo.ground_truth,
-            from_model=photo.truth_model,
+            car_id=car.id,
+            photo_ref=car.photo.public_id,
+            from_label=car.ground_truth,
+            from_model=car.truth_model,
             to_label=label,
             to_model=model,
             user_id=stamp.who.user_id,
@@ -70,51 +63,50 @@ def add_event(photo: Photo, label: str, model: str | None, stamp: Stamp) -> None
     )
 
 
-def refresh_disputed(photo_ids: Sequence[int]) -> None:
-    """Mark the photos that people disagree about, and unmark the others of these.
+def refresh_disputed(car_ids: Sequence[int]) -> None:
+    """Mark the cars that people disagree about, and unmark the others of these.
 
     What counts is what each person who was logged in said last, undone events left out, about
-    labels of the same model. A photo is disputed while only one of them stands behind its label and
+    labels of the same model. A car is disputed while only one of them stands behind its label and
     somebody else said another one. A second voice settles it.
     """
-    person = (LabelEvent.photo_id, LabelEvent.user_id)
+    person = (LabelEvent.car_id, LabelEvent.user_id)
     newest_first = func.row_number().over(partition_by=person, order_by=LabelEvent.id.desc())
     latest = (
         select(
-            LabelEvent.photo_id,
+            LabelEvent.car_id,
             canonical_of(LabelEvent.to_model, LabelEvent.to_label).label("to_label"),
             LabelEvent.to_model,
             newest_first.label("place"),
         )
-        .where(LabelEvent.photo_id.in_(photo_ids), *_said_by_people())
+        .where(LabelEvent.car_id.in_(car_ids), *_said_by_people())
         .subquery()
     )
-    same = latest.c.to_label == Photo.ground_truth
+    same = latest.c.to_label == Car.ground_truth
     disputed = (
-        select(latest.c.photo_id)
-        .join(Photo, Photo.id == latest.c.photo_id)
+        select(latest.c.car_id)
+        .join(Car, Car.id == latest.c.car_id)
         .where(
             latest.c.place == 1,
-            func.coalesce(latest.c.to_model, "") == func.coalesce(Photo.truth_model, ""),
+            func.coalesce(latest.c.to_model, "") == func.coalesce(Car.truth_model, ""),
         )
-        .group_by(latest.c.photo_id)
+        .group_by(latest.c.car_id)
         .having(func.sum(case((same, 0), else_=1)) > 0)
         .having(func.sum(case((same, 1), else_=0)) == 1)
     )
-    those = (Photo.id.in_(photo_ids), Photo.disputed)
+    those = (Car.id.in_(car_ids), Car.disputed)
     now = set(db.session.execute(disputed).scalars())
-    before = set(db.session.execute(select(Photo.id).where(*those)).scalars())
+    before = set(db.session.execute(select(Car.id).where(*those)).scalars())
     for value, ids in ((True, now - before), (False, before - now)):
         if ids:
-            change = update(Photo).where(Photo.id.in_(ids)).values(disputed=value)
-            update_rows(change)
+            state.set_disputed(list(ids), disputed=value)
 
 
-def latest_labels(photo: Photo) -> list[tuple[str, str]]:
+def latest_labels(car: Car) -> list[tuple[str, str]]:
     """(person, label) of everybody who was logged in: what they said last, the latest first."""
     statement = (
         select(LabelEvent.who, LabelEvent.to_label)
-        .where(LabelEvent.photo_id == photo.id, *_said_by_people())
+        .where(LabelEvent.car_id == car.id, *_said_by_people())
         .order_by(LabelEvent.id.desc())
     )
     labels: dict[str, str] = {}
@@ -124,7 +116,7 @@ def latest_labels(photo: Photo) -> list[tuple[str, str]]:
 
 
 def _said_by_people() -> tuple[Any, ...]:
-    """Conditions: an event is what a person said about the photo, and nobody has undone it."""
+    """Conditions: an event is what a person said about the car, and nobody has undone it."""
     return (
         LabelEvent.user_id.is_not(None),
         LabelEvent.undoes.is_(None),
@@ -141,16 +133,24 @@ def add_farewell(event: LabelEvent, photo: Photo) -> None:
     db.session.add(event)
 
 
-def events_of(photo: Photo) -> list[LabelEvent]:
-    """The label history of a photo, newest first."""
-    return next(iter(histories_of([photo.id])), [])
+def events_of(photo: Photo) -> Sequence[LabelEvent]:
+    """The label history of all cars of a photo, with the cars, newest first."""
+    cars = select(Car.id).where(Car.photo_id == photo.id)
+    events = select(LabelEvent).where(LabelEvent.car_id.in_(cars)).order_by(LabelEvent.id.desc())
+    events = events.options(joinedload(LabelEvent.car))
+    return db.session.scalars(events.execution_options(populate_existing=True)).all()
+
+
+def history_of(car: Car) -> list[LabelEvent]:
+    """The label history of a car, newest first."""
+    return next(iter(histories_of([car.id])), [])
 
 
 def page_of_events(
     limit: int, wanted: LogFilter, before: int | None = None
 ) -> Sequence[LabelEvent]:
     """At most `limit` events that pass the filter, with photos, newest first, before `before`."""
-    statement = select(LabelEvent).options(selectinload(LabelEvent.photo))
+    statement = select(LabelEvent).options(joinedload(LabelEvent.car).joinedload(Car.photo))
     for name in ("who", "place", "batch"):
         if value := getattr(wanted, name):
             statement = statement.where(getattr(LabelEvent, name) == value)
@@ -163,8 +163,8 @@ def page_of_events(
     if wanted.until is not None:
         statement = statement.where(LabelEvent.created_at < wanted.until)
     if wanted.disputed:
-        disputed = select(Photo.id).where(Photo.disputed)
-        statement = statement.where(LabelEvent.photo_id.in_(disputed))
+        disputed = select(Car.id).where(Car.disputed)
+        statement = statement.where(LabelEvent.car_id.in_(disputed))
     if before is not None:
         statement = statement.where(LabelEvent.id < before)
     statement = statement.order_by(LabelEvent.id.desc()).limit(limit)
@@ -182,31 +182,31 @@ def names_in_the_log() -> list[str]:
     return names
 
 
-def photos_labelled_by(who: str, since: datetime) -> list[int]:
-    """The numbers of the photos that a person labelled since a time, or took a label back of."""
+def cars_labelled_by(who: str, since: datetime) -> list[int]:
+    """The numbers of the cars that a person labelled since a time, or took a label back of."""
     theirs = (
         LabelEvent.who == who,
         LabelEvent.place != MERGE,
         LabelEvent.created_at >= since,
-        LabelEvent.photo_id.is_not(None),
+        LabelEvent.car_id.is_not(None),
     )
-    numbers = db.session.execute(select(LabelEvent.photo_id).where(*theirs).distinct())
+    numbers = db.session.execute(select(LabelEvent.car_id).where(*theirs).distinct())
     return [int(number or 0) for number in numbers.scalars()]
 
 
 def history_with(event_id: int) -> list[LabelEvent]:
-    """The history of the photo of an event, newest first; empty when one of them is gone."""
-    photo_id = select(LabelEvent.photo_id).where(LabelEvent.id == event_id)
-    return next(iter(histories_of(photo_id)), [])
+    """The history of the car of an event, newest first; empty when one of them is gone."""
+    car_id = select(LabelEvent.car_id).where(LabelEvent.id == event_id)
+    return next(iter(histories_of(car_id)), [])
 
 
-def histories_of(photo_ids: Sequence[int] | Select[Any]) -> Collection[list[LabelEvent]]:
-    """The events of each of these photos, newest first."""
-    events = select(LabelEvent).where(LabelEvent.photo_id.in_(photo_ids))
+def histories_of(car_ids: Sequence[int] | Select[Any]) -> Collection[list[LabelEvent]]:
+    """The events of each of these cars, newest first."""
+    events = select(LabelEvent).where(LabelEvent.car_id.in_(car_ids))
     events = events.order_by(LabelEvent.id.desc()).execution_options(populate_existing=True)
     histories: dict[int, list[LabelEvent]] = defaultdict(list)
     for event in db.session.scalars(events):
-        histories[int(event.photo_id or 0)].append(event)
+        histories[int(event.car_id or 0)].append(event)
     return histories.values()
 
 
@@ -232,11 +232,11 @@ def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
     connection.execute(insert(KnownLabel), rows)
     if known:  # its answers can be compared with these labels now
         theirs = (Prediction.model == model, Prediction.version == version)
-        answered = Photo.id.in_(select(Prediction.photo_id).where(*theirs))
-        labelled = select(Photo.id).where(answered, Photo.ground_truth.in_(missing))
+        answered = Car.id.in_(select(Prediction.car_id).where(*theirs))
+        labelled = select(Car.id).where(answered, Car.ground_truth.in_(missing))
         numbers = db.session.scalars(labelled).all()
         for start in range(0, len(numbers), _AT_ONCE):
-            refresh_outcomes(numbers[start : start + _AT_ONCE])
+            state.refresh(numbers[start : start + _AT_ONCE])
             recount(numbers[start : start + _AT_ONCE])
     return True
 

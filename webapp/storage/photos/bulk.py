@@ -13,7 +13,7 @@ from webapp.storage.database import count_rows, db, update_rows
 from webapp.storage.labels.canonical import canonical_of
 from webapp.storage.labels.events import Stamp
 from webapp.storage.photos.query_filters import MeantAnswer, matching, of_version
-from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, now
+from webapp.storage.tables import Car, LabelEvent, Photo, Prediction, UTCDateTime, now
 
 # ---- which ----
 
@@ -35,43 +35,45 @@ def next_numbers(wanted: GalleryFilter, after: int, up_to: int, limit: int) -> l
 # ---- labels ----
 
 
-def label_photos(numbers: Sequence[int], label: str, model: str | None, stamp: Stamp) -> int:
-    """Add label events and change the photos that do not have the label yet; returns how many.
+def label_cars(numbers: Sequence[int], label: str, model: str | None, stamp: Stamp) -> int:
+    """Add label events and change the cars that do not have the label yet; returns how many. The
+    caller refreshes what is mirrored.
 
-    Without `model` a verdict is about the labels of the model whose answer each photo shows.
+    Without `model` a verdict is about the labels of the model whose answer each car shows.
     """
-    return _label(numbers, literal(label), literal(model) if model else Photo.shown_model, stamp)
+    return _label(numbers, literal(label), literal(model) if model else Car.shown_model, stamp)
 
 
-def confirm_photos(numbers: Sequence[int], wanted: GalleryFilter, stamp: Stamp) -> int:
+def confirm_cars(numbers: Sequence[int], wanted: GalleryFilter, stamp: Stamp) -> int:
     """The same with what the meant model answered, where it named a label."""
     if not wanted.model:
-        label = func.nullif(Photo.shown_decision, UNCLASSIFIED)
-        return _label(numbers, canonical_of(Photo.shown_model, label), Photo.shown_model, stamp)
+        label = func.nullif(Car.shown_decision, UNCLASSIFIED)
+        return _label(numbers, canonical_of(Car.shown_model, label), Car.shown_model, stamp)
     decision = canonical_of(Prediction.model, func.nullif(Prediction.decision, UNCLASSIFIED))
     meant = of_version(wanted.model, wanted.version)
-    answer = select(decision).where(Prediction.photo_id == Photo.id, *meant)
-    return _label(numbers, answer.correlate(Photo).scalar_subquery(), literal(wanted.model), stamp)
+    answer = select(decision).where(Prediction.car_id == Car.id, *meant)
+    return _label(numbers, answer.correlate(Car).scalar_subquery(), literal(wanted.model), stamp)
 
 
 def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:
-    other = Photo.ground_truth.is_distinct_from(label)
-    about_others = and_(label == NONE_OF_THESE, Photo.truth_model.is_distinct_from(model))
-    changing = and_(Photo.id.in_(numbers), label.is_not(None), or_(other, about_others))
+    other = Car.ground_truth.is_distinct_from(label)
+    about_others = and_(label == NONE_OF_THESE, Car.truth_model.is_distinct_from(model))
+    changing = and_(Car.id.in_(numbers), label.is_not(None), or_(other, about_others))
     columns = _event_columns(label, model, literal(None), stamp)
-    events = select(*columns.values()).where(changing).order_by(Photo.id)
+    events = select(*columns.values()).join(Photo, Photo.id == Car.photo_id)
+    events = events.where(changing).order_by(Car.id)
     db.session.execute(insert(LabelEvent).from_select(list(columns), events))
-    relabel = update(Photo).where(changing).values(ground_truth=label, truth_model=model)
+    relabel = update(Car).where(changing).values(ground_truth=label, truth_model=model)
     return update_rows(relabel)
 
 
 def _event_columns(label: Any, model: Any, undoes: Any, stamp: Stamp) -> dict[str, Any]:
     return {
-        "photo_id": Photo.id,
+        "car_id": Car.id,
         "photo_ref": Photo.public_id,
-        "from_label": Photo.ground_truth,
+        "from_label": Car.ground_truth,
         "to_label": label,
-        "from_model": Photo.truth_model,
+        "from_model": Car.truth_model,
         "to_model": model,
         "undoes": undoes,
         "user_id": literal(stamp.who.user_id),
@@ -87,14 +89,14 @@ def _event_columns(label: Any, model: Any, undoes: Any, stamp: Stamp) -> dict[st
 
 
 def standing_numbers(batch: str, after: int, limit: int) -> list[int]:
-    """The numbers of events of a batch that nobody has undone, more than `after`. Those of photos
+    """The numbers of events of a batch that nobody has undone, more than `after`. Those of cars
     that are gone are left out."""
     statement = (
         select(LabelEvent.id)
         .where(
             LabelEvent.batch == batch,
             LabelEvent.id > after,
-            LabelEvent.photo_id.is_not(None),
+            LabelEvent.car_id.is_not(None),
             ~LabelEvent.undone,
         )
         .order_by(LabelEvent.id)
@@ -104,37 +106,38 @@ def standing_numbers(batch: str, after: int, limit: int) -> list[int]:
 
 
 def take_back(events: Sequence[int], stamp: Stamp) -> list[int]:
-    """Give the photos of these events the labels from before; returns the photos' numbers.
+    """Give the cars of these events the labels from before; returns the cars' numbers.
 
-    A photo that was relabelled since is left alone, unless by a merge of labels. A label that was
+    A car that was relabelled since is left alone, unless by a merge of labels. A label that was
     merged since is replaced by its canonical label.
     """
     later = aliased(LabelEvent)
     relabelled = exists().where(
-        later.photo_id == LabelEvent.photo_id,
+        later.car_id == LabelEvent.car_id,
         later.id > LabelEvent.id,
         later.undoes.is_(None),
         later.place != MERGE,
         ~later.undone,
     )
     given = canonical_of(LabelEvent.to_model, LabelEvent.to_label)
-    stands = and_(Photo.ground_truth.is_not_distinct_from(given), ~relabelled)
+    stands = and_(Car.ground_truth.is_not_distinct_from(given), ~relabelled)
     statement = (
-        select(LabelEvent.id, LabelEvent.photo_id)
-        .join(Photo, Photo.id == LabelEvent.photo_id)
+        select(LabelEvent.id, LabelEvent.car_id)
+        .join(Car, Car.id == LabelEvent.car_id)
         .where(LabelEvent.id.in_(events), stands)
     )
-    photos = {int(row.id): int(row.photo_id) for row in db.session.execute(statement)}
-    if not photos:
+    cars = {int(row.id): int(row.car_id) for row in db.session.execute(statement)}
+    if not cars:
         return []
     label = canonical_of(LabelEvent.from_model, LabelEvent.from_label)
     columns = _event_columns(label, LabelEvent.from_model, LabelEvent.id, stamp)
-    back = select(*columns.values()).join(Photo, Photo.id == LabelEvent.photo_id)
-    back = back.where(LabelEvent.id.in_(photos)).order_by(LabelEvent.id.desc())
+    back = select(*columns.values()).join(Car, Car.id == LabelEvent.car_id)
+    back = back.join(Photo, Photo.id == Car.photo_id)
+    back = back.where(LabelEvent.id.in_(cars)).order_by(LabelEvent.id.desc())
     db.session.execute(insert(LabelEvent).from_select(list(columns), back))
-    mirror = update(Photo).where(LabelEvent.id.in_(photos), Photo.id == LabelEvent.photo_id)
-    update_rows(mirror.values(ground_truth=label, truth_model=LabelEvent.from_model))
-    return sorted(photos.values())
+    change = update(Car).where(LabelEvent.id.in_(cars), Car.id == LabelEvent.car_id)
+    update_rows(change.values(ground_truth=label, truth_model=LabelEvent.from_model))
+    return sorted(cars.values())
 
 
 # ---- stars and deletion ----
@@ -184,9 +187,8 @@ def anything_deleted() -> bool:
 
 def not_in_batch(numbers: Sequence[int], batch: str) -> list[int]:
     """Those of these photos that a batch has neither labelled nor starred yet."""
-    labelled = select(LabelEvent.photo_id).where(
-        LabelEvent.batch == batch, LabelEvent.photo_id.in_(numbers)
-    )
+    labelled = select(Car.photo_id).join(LabelEvent, LabelEvent.car_id == Car.id)
+    labelled = labelled.where(LabelEvent.batch == batch, Car.photo_id.in_(numbers))
     starred = select(Photo.id).where(Photo.starred_batch == batch, Photo.id.in_(numbers))
     known = {*db.session.scalars(labelled), *db.session.scalars(starred)}
     return [number for number in numbers if number not in known]

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, or_, select, update
+from sqlalchemy import Select, and_, case, exists, func, or_, select, update
 
+from webapp.storage.cars.cars import numbers_of
 from webapp.storage.database import db, update_rows
 from webapp.storage.stats import counters
-from webapp.storage.tables import Photo, now
+from webapp.storage.tables import Car, Photo, now
 
 _HASHES = 1_000  # difference hashes in one query
 _AT_ONCE = 2_000  # numbers of photos in one query
+_labelled = exists().where(Car.photo_id == Photo.id, Car.ground_truth.is_not(None))
 
 
 def find_deleted(public_id: str) -> Photo | None:
@@ -26,7 +28,7 @@ def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = T
     without `labelled` those with a ground truth."""
     which = and_(Photo.id.in_(numbers), Photo.starred.is_(False), Photo.deleted_at.is_(None))
     if not labelled:
-        which = and_(which, Photo.ground_truth.is_(None))
+        which = and_(which, ~_labelled)
     return _move(which, {"deleted_at": now(), "deleted_by": who, "deleted_batch": batch})
 
 
@@ -46,7 +48,7 @@ def _move(which: Any, values: dict[str, Any]) -> int:
     moved = db.session.scalars(change, execution_options=unseen).all()
     _refresh_duplicates(hashes)
     for start in range(0, len(moved), _AT_ONCE):
-        counters.recount(moved[start : start + _AT_ONCE])
+        counters.recount(numbers_of(moved[start : start + _AT_ONCE]))
     return len(moved)
 
 
@@ -76,7 +78,7 @@ def _surplus(per_class: int, before: datetime) -> Select[Any]:
     """All photos with whether they go when each class keeps `per_class`: labelled and starred ones,
     which never go, then the newest."""
     name = func.coalesce(Photo.ground_truth, Photo.shown_label, "")
-    protected = or_(Photo.starred.is_(True), Photo.ground_truth.is_not(None))
+    protected = or_(Photo.starred.is_(True), _labelled)
     loose = case((protected, 0), else_=1)
     place = func.row_number().over(partition_by=name, order_by=(loose, Photo.id.desc()))
     labels = (name.label("name"), loose.label("loose"), place.label("place"))

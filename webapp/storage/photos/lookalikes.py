@@ -69,7 +69,6 @@ def labelled_embeddings(
     newest = (
         select(Photo.id)
         .where(Photo.ground_truth.in_(truths), Photo.deleted_at.is_(None))
-        .where(Photo.id != prediction.photo_id)
         .order_by(Photo.id.desc())
         .limit(limit)
         .subquery()
@@ -78,6 +77,7 @@ def labelled_embeddings(
         select(newest.c.id, Prediction.embedding)
         .join(Prediction, Prediction.photo_id == newest.c.id)
         .where(Prediction.model == model, Prediction.version == version)
+        .where(Prediction.car_id != prediction.car_id)
     )
     return db.session.execute(statement).all()
 

@@ -1,7 +1,8 @@
 """From a filter to SQL: which photos, by which prediction, in what order.
 
-Without a model the filters are about the shown predictions, which are mirrored on the photos: one
-table, one index. With a model they are about the predictions of that model, joined.
+Without a model the filters are about the shown predictions of the main cars, which are mirrored on
+the photos: one table, one index. With a model they are about the predictions of that model, joined.
+The review and the statistics ask the same of each car.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from webapp.storage.models import numbers_that_differ
 from webapp.storage.photos import lookalikes
 from webapp.storage.stats.counters import was_trained_on
 from webapp.storage.tables import (
+    Car,
     CheckedAnswer,
     LabelEvent,
     Photo,
@@ -76,10 +78,23 @@ def matching(*columns: Any, wanted: GalleryFilter) -> Select[Any]:
     return statement.where(Photo.deleted_at.is_(None), *conditions(wanted))
 
 
-def conditions(wanted: GalleryFilter, answers: _Answers = Prediction) -> list[Any]:
+def matching_cars(*columns: Any, wanted: GalleryFilter) -> Select[Any]:
+    """The same of every car that the filter lets through, by what is known of that car. The columns
+    may also be of `Car`."""
+    statement = select(*columns).select_from(Car).join(Photo, Photo.id == Car.photo_id)
+    if wanted.model:
+        meant = and_(Prediction.car_id == Car.id, *of_version(wanted.model, wanted.version))
+        statement = statement.join(Prediction, meant)
+    return statement.where(Photo.deleted_at.is_(None), *conditions(wanted, of_cars=True))
+
+
+def conditions(
+    wanted: GalleryFilter, answers: _Answers = Prediction, *, of_cars: bool = False
+) -> list[Any]:
     """What the filter asks of photos, and of predictions when it names a model; `with_prediction`
-    joins those. `answers` is another table that says the same of predictions."""
-    meant = MeantAnswer(wanted, answers)
+    joins those. `answers` is another table that says the same of predictions. `of_cars`: it is
+    asked of each car, which is joined, and not only of main cars."""
+    meant = MeantAnswer(wanted, answers, of_cars)
     parts = [*_in_range(meant, "confidence"), *_in_range(meant, "margin")]
     for name, narrowing in _NARROWING.items():
         if value := getattr(wanted, name):
@@ -89,27 +104,32 @@ def conditions(wanted: GalleryFilter, answers: _Answers = Prediction) -> list[An
 
 @dataclass(frozen=True)
 class MeantAnswer:
-    """The predictions that a filter is about: the shown ones, which are mirrored on the photos, or
-    those of a model, in `answers`."""
+    """The predictions that a filter is about: the shown ones, which are mirrored on photos and
+    cars, or those of a model, in `answers`."""
 
     wanted: GalleryFilter
     answers: _Answers = Prediction
+    of_cars: bool = False
 
     def __getitem__(self, name: str) -> Any:
         """The column with their label, decision, outcome, confidence or margin; "truth": that with
-        the photo's ground truth."""
+        the ground truth."""
         if name == "truth":
-            return Photo.ground_truth
+            return self._state.ground_truth
         if self.wanted.model:
             return getattr(self.answers, name)
-        return Photo.outcome if name == "outcome" else getattr(Photo, f"shown_{name}")
+        return self._state.outcome if name == "outcome" else getattr(self._state, f"shown_{name}")
+
+    @property
+    def _state(self) -> type[Photo] | type[Car]:
+        return Car if self.of_cars else Photo
 
     @property
     def version(self) -> tuple[Any, Any]:
         """The columns that name their version."""
         if self.wanted.model:
             return self.answers.model, self.answers.version
-        return Photo.shown_model, Photo.shown_version
+        return self._state.shown_model, self._state.shown_version
 
     @property
     def sort_key(self) -> Any:
@@ -122,6 +142,8 @@ class MeantAnswer:
     def number(self) -> Any:
         """Where a photo's number stands for ordering: in the table whose index finds the photos."""
         wanted = self.wanted
+        if self.of_cars:
+            return CheckedAnswer.photo_id if self.answers is CheckedAnswer else Car.photo_id
         if not wanted.model:
             return Photo.id
         by_photo = any(getattr(wanted, name) for name in _BY_PHOTO)
@@ -160,7 +182,7 @@ def _in_range(meant: MeantAnswer, name: str) -> list[Any]:
         return []
     column, key = meant[name], meant.sort_key
     ends = (0.0 if low is None else low, 1.0 if high is None else high)
-    if wanted.model or (key is not None and key is column):
+    if wanted.model or meant.of_cars or (key is not None and key is column):
         return [column.between(*ends)]
     condition, counted = column.between(*ends), f"{name} {low} {high}"
     for indexed, (other, ranges) in _INDEXED_WITH.items():
@@ -212,8 +234,8 @@ def _with_truth(meant: MeantAnswer, truth: str) -> list[Any]:
     model, version = meant.wanted.model, meant.wanted.version
     truths = truths_of(model, version, truth) if model and version is not None else [truth]
     if truths == [truth]:
-        return [Photo.ground_truth == truth]
-    return [Photo.ground_truth.in_(truths)]
+        return [meant["truth"] == truth]
+    return [meant["truth"].in_(truths)]
 
 
 def _sent_by(_meant: MeantAnswer, name: str) -> list[Any]:
@@ -222,13 +244,17 @@ def _sent_by(_meant: MeantAnswer, name: str) -> list[Any]:
     return [_narrow(theirs, f"uploader {name}")]
 
 
-def _audited(_meant: MeantAnswer, answer: str) -> list[Any]:
-    audited = _with_event(LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None))
+def _audited(meant: MeantAnswer, answer: str) -> list[Any]:
+    audited = _with_event(meant, LabelEvent.place == AUDIT, LabelEvent.car_id.is_not(None))
     return [audited if answer == YES else ~audited]
 
 
-def _with_event(*conditions: Any) -> Any:
-    return Photo.id.in_(select(LabelEvent.photo_id).where(*conditions))
+def _with_event(meant: MeantAnswer, *conditions: Any) -> Any:
+    """With a label event of any car of the photo, or of this car."""
+    if meant.of_cars:
+        return Car.id.in_(select(LabelEvent.car_id).where(*conditions))
+    photos = select(Car.photo_id).join(LabelEvent, LabelEvent.car_id == Car.id)
+    return Photo.id.in_(photos.where(*conditions))
 
 
 def _checked(meant: MeantAnswer, answer: str) -> list[Any]:
@@ -244,10 +270,14 @@ def _checked(meant: MeantAnswer, answer: str) -> list[Any]:
         return narrower
     model, version = meant.version
     same = (CheckedAnswer.model == model, CheckedAnswer.version == version)
+    about = (CheckedAnswer.photo_id == Car.photo_id, CheckedAnswer.car_id == Car.id)
+    answered = exists().where(*about, *same, *narrower)
+    if meant.of_cars:
+        return [Car.ground_truth > "", answered.correlate(Car, Prediction)]
     has_truth, hidden = Photo.ground_truth > "", func.coalesce(Photo.ground_truth, "") != ""
     labelled = _narrow(has_truth, "labelled", otherwise=hidden)
-    answered = exists().where(CheckedAnswer.photo_id == Photo.id, *same, *narrower)
-    return [labelled, answered.correlate(Photo, Prediction)]
+    main = answered.where(Car.photo_id == Photo.id, Car.position == 0)
+    return [labelled, main.correlate(Photo, Prediction)]
 
 
 def _trained_on(meant: MeantAnswer, answer: str) -> list[Any]:
@@ -283,7 +313,7 @@ _NARROWING: dict[str, Callable[[MeantAnswer, Any], list[Any]]] = {
     "uploader": _sent_by,
     "source": lambda _meant, source: [_narrow(Photo.source == source, f"source {source}")],
     "batch": lambda _meant, batch: [Photo.batch == batch],
-    "labelled": lambda _meant, batch: [_with_event(LabelEvent.batch == batch)],
+    "labelled": lambda meant, batch: [_with_event(meant, LabelEvent.batch == batch)],
     "picked": lambda _meant, ids: [
         Photo.id.in_(select(Photo.id).where(Photo.public_id.in_(ids.split(","))))
     ],

@@ -1,4 +1,4 @@
-"""Queries of the review: open photos in their order, leases, audits. Nothing here commits."""
+"""Queries of the review: open cars in their order, leases, audits. Nothing here commits."""
 
 import random
 from collections.abc import Sequence
@@ -15,10 +15,11 @@ from webapp.storage import sqlite
 from webapp.storage.database import count_rows, db, insert_row
 from webapp.storage.labels.canonical import canonical_for, canonical_of
 from webapp.storage.photos.pages import Place
-from webapp.storage.photos.query_filters import MeantAnswer, matching
+from webapp.storage.photos.query_filters import MeantAnswer, matching_cars
 from webapp.storage.tables import (
     Audit,
-    AuditPhoto,
+    AuditCar,
+    Car,
     LabelEvent,
     Photo,
     Prediction,
@@ -29,8 +30,8 @@ from webapp.storage.tables import (
 
 _CHECKS = ("queue", "audit")  # places of label events that were made in the review
 _USUAL_OF = 20_000  # newest answers that tell how sure a model usually is of a label
-_LEAST_SURE_OF = 5_000  # open photos, the least sure ones, that are compared with what is usual
-_MOST_COUNTED = 1_000  # counting all open photos would take as long as there are
+_LEAST_SURE_OF = 5_000  # open cars, the least sure ones, that are compared with what is usual
+_MOST_COUNTED = 1_000  # counting all open cars would take as long as there are
 SESSION = timedelta(hours=12)  # of one person, at most
 
 
@@ -47,28 +48,29 @@ class ReviewScope:
     now: datetime = field(default_factory=now)
 
 
-# ---- which photos, in what order ----
+# ---- which cars, in what order ----
 
 
-def next_photos(scope: ReviewScope, *, limit: int, without: set[int]) -> list[int]:
-    """The first open photos that nobody else has leased, at most `limit`, `without` some."""
-    statement = _open(scope).where(~_leased_by_others(scope), Photo.id.not_in(without))
+def next_cars(scope: ReviewScope, *, limit: int, without: set[int]) -> list[int]:
+    """The first open cars that nobody else has leased, at most `limit`, `without` some."""
+    statement = _open(scope).where(~_leased_by_others(scope), Car.id.not_in(without))
     statement = _in_order(scope, statement).limit(limit)
     return list(db.session.execute(statement).scalars())
 
 
 def suspects(scope: ReviewScope, after: Place | None, limit: int) -> list[Suspicion]:
-    """The first doubts, with their photos, of the order "suspected", leased or not, behind the
-    place `after`."""
+    """The first doubts, with their cars and photos, of the order "suspected", leased or not, behind
+    the place `after`."""
     statement = _in_order(scope, _open(scope)).with_only_columns(Suspicion).limit(limit)
     if after is not None:
-        behind = tuple_(Suspicion.margin, Suspicion.photo_id) > tuple_(after.key, after.number)
+        behind = tuple_(Suspicion.margin, Suspicion.car_id) > tuple_(after.key, after.number)
         statement = statement.where(behind)
-    return list(db.session.scalars(statement.options(contains_eager(Suspicion.photo))))
+    with_photo = contains_eager(Suspicion.car).contains_eager(Car.photo)
+    return list(db.session.scalars(statement.options(with_photo)))
 
 
 def count_open(scope: ReviewScope, seconds: float) -> tuple[int, bool]:
-    """How many photos are open, leased or not, and whether that is all of them; (0, False) when the
+    """How many cars are open, leased or not, and whether that is all of them; (0, False) when the
     time was not enough."""
     counted = _open(scope).limit(_MOST_COUNTED + 1).subquery()
     rows = sqlite.rows_in_time(select(func.count()).select_from(counted), seconds)
@@ -78,52 +80,53 @@ def count_open(scope: ReviewScope, seconds: float) -> tuple[int, bool]:
     return min(number, _MOST_COUNTED), number <= _MOST_COUNTED
 
 
-def still_open(photo_ids: Sequence[int], scope: ReviewScope) -> list[int]:
-    """Those of these photos that are open, and that nobody else has leased."""
-    statement = _open(scope).where(Photo.id.in_(photo_ids), ~_leased_by_others(scope))
+def still_open(car_ids: Sequence[int], scope: ReviewScope) -> list[int]:
+    """Those of these cars that are open, and that nobody else has leased."""
+    statement = _open(scope).where(Car.id.in_(car_ids), ~_leased_by_others(scope))
     ids = set(db.session.execute(statement).scalars())
-    return [photo_id for photo_id in photo_ids if photo_id in ids]
+    return [car_id for car_id in car_ids if car_id in ids]
 
 
 def _leased_by_others(scope: ReviewScope) -> Any:
     return exists().where(
-        ReviewLease.photo_id == Photo.id,
+        ReviewLease.car_id == Car.id,
         ReviewLease.until > scope.now,
         ReviewLease.user_id != scope.user_id,
     )
 
 
 def _open(scope: ReviewScope) -> Select[Any]:
-    """The photos of an order that wait for somebody.
+    """The cars of an order that wait for somebody.
 
     - audit: those of its sample that nobody has checked in an audit since it was drawn, whatever
       their label and the filter.
     - suspected: those with a stored doubt about the label they have, unless a review has kept or
       changed a label of theirs since the model answered.
     - disputed: those that people disagree about, unless this person labelled it last.
-    - all others: photos without a label; with a filter for labelled ones, those that this person
+    - all others: cars without a label; with a filter for labelled ones, those that this person
       has not checked in this session.
     """
     if scope.order == "audit":
         drawn_at = select(Audit.created_at).where(Audit.id == scope.audit_id).scalar_subquery()
         return (
-            select(Photo.id)
-            .join(AuditPhoto, AuditPhoto.photo_id == Photo.id)
-            .where(AuditPhoto.audit_id == scope.audit_id, Photo.deleted_at.is_(None))
+            select(Car.id)
+            .join(AuditCar, AuditCar.car_id == Car.id)
+            .join(Photo, Photo.id == Car.photo_id)
+            .where(AuditCar.audit_id == scope.audit_id, Photo.deleted_at.is_(None))
             .where(~_checked(LabelEvent.place == "audit", LabelEvent.created_at >= drawn_at))
         )
-    statement = matching(Photo.id, wanted=scope.photo_filter)
+    statement = matching_cars(Car.id, wanted=scope.photo_filter)
     if scope.order == "suspected":
         return _suspected(scope, statement)
     if scope.order == "disputed":
         last = (
             select(LabelEvent.user_id)
-            .where(LabelEvent.photo_id == Photo.id, LabelEvent.place != MERGE)
+            .where(LabelEvent.car_id == Car.id, LabelEvent.place != MERGE)
             .order_by(LabelEvent.id.desc())
             .limit(1)
         )
         last_user = func.coalesce(last.scalar_subquery(), 0)
-        return statement.where(Photo.disputed, last_user != scope.user_id)
+        return statement.where(Car.disputed, last_user != scope.user_id)
     return _unlabelled(scope, statement)
 
 
@@ -133,21 +136,21 @@ def _suspected(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
         answered_at: Any = Prediction.created_at
     else:
         shown = aliased(Prediction)
-        answer = select(shown.created_at).where(shown.photo_id == Photo.id, shown.shown)
-        answered_at = answer.correlate(Photo).scalar_subquery()
+        answer = select(shown.created_at).where(shown.car_id == Car.id, shown.shown)
+        answered_at = answer.correlate(Car).scalar_subquery()
     settled = _checked(LabelEvent.from_label.is_not(None), LabelEvent.created_at > answered_at)
-    of_model = Suspicion.model == (model or Photo.shown_model)
-    doubted = statement.join(Suspicion, and_(Suspicion.photo_id == Photo.id, of_model))
+    of_model = Suspicion.model == (model or Car.shown_model)
+    doubted = statement.join(Suspicion, and_(Suspicion.car_id == Car.id, of_model))
     if scope.other:
         doubted = doubted.where(Suspicion.other == scope.other)
     return doubted.where(
-        Suspicion.given == Photo.ground_truth, Suspicion.margin.between(-1, 1), ~settled
+        Suspicion.given == Car.ground_truth, Suspicion.margin.between(-1, 1), ~settled
     )
 
 
 def _unlabelled(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
     wanted = scope.photo_filter
-    answer = MeantAnswer(wanted)
+    answer = MeantAnswer(wanted, of_cars=True)
     answered = answer["margin" if scope.order == "margin" else "confidence"].is_not(None)
     statement = statement.where(answered)
     if wanted.ground_truth or wanted.outcome not in ("", UNLABELLED):  # labelled ones are wanted
@@ -155,13 +158,13 @@ def _unlabelled(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
         statement = statement.where(~_checked(LabelEvent.user_id == scope.user_id, since))
     else:
         # coalesce, so that no index finds them all, to be sorted by something else
-        without_truth = func.coalesce(Photo.ground_truth, "") == ""
+        without_truth = func.coalesce(Car.ground_truth, "") == ""
         statement = statement.where(answer["outcome"] == UNLABELLED, without_truth)
     if scope.order == "versions":
-        other, model = aliased(Prediction), wanted.model or Photo.shown_model
+        other, model = aliased(Prediction), wanted.model or Car.shown_model
         differs = other.label != answer["label"]
         statement = statement.where(
-            exists().where(other.photo_id == Photo.id, other.model == model, differs)
+            exists().where(other.car_id == Car.id, other.model == model, differs)
         )
     if scope.order == "surprising":
         statement = statement.where(answer["decision"] != UNCLASSIFIED)
@@ -169,28 +172,28 @@ def _unlabelled(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
 
 
 def _checked(*conditions: Any) -> Any:
-    """Somebody has checked the photo in a review, and it was not undone."""
+    """Somebody has checked the car in a review, and it was not undone."""
     return (
         exists()
-        .where(LabelEvent.photo_id == Photo.id, LabelEvent.place.in_(_CHECKS))
+        .where(LabelEvent.car_id == Car.id, LabelEvent.place.in_(_CHECKS))
         .where(LabelEvent.undoes.is_(None), ~LabelEvent.undone, *conditions)
-        .correlate(Photo, Prediction)
+        .correlate(Car, Prediction)
     )
 
 
 def _in_order(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
     """Least sure or smallest margin first; an audit in the order of the draw; disputed ones newest
     first; suspected ones by lowest margin; what versions disagree about by the surest answer."""
-    answer = MeantAnswer(scope.photo_filter)
-    number = Prediction.photo_id if scope.photo_filter.model else Photo.id
+    answer = MeantAnswer(scope.photo_filter, of_cars=True)
+    number = Prediction.photo_id if scope.photo_filter.model else Car.id  # as the indexes end
     if scope.order == "surprising":
         return _by_surprise(scope.photo_filter, statement)
     columns: dict[str, tuple[Any, ...]] = {
-        "audit": (AuditPhoto.position,),
+        "audit": (AuditCar.position,),
         "least-sure": (answer["confidence"], number),
         "margin": (answer["margin"], number),
-        "suspected": (Suspicion.margin, Suspicion.photo_id),
-        "disputed": (Photo.id.desc(),),
+        "suspected": (Suspicion.margin, Suspicion.car_id),
+        "disputed": (Car.id.desc(),),
         "versions": (answer["confidence"].desc(), number.desc()),
     }
     return statement.order_by(*columns[scope.order])
@@ -201,17 +204,17 @@ def _by_surprise(photo_filter: GalleryFilter, statement: Select[Any]) -> Select[
 
     Surprise is mean(confidence of the label) - confidence, over answers that name a label: 80 % for
     a label that is usually named with 99 % is stranger than 70 % for one that is always hard. The
-    means are of the newest answers, and only the least sure open photos are compared, so that a
+    means are of the newest answers, and only the least sure open cars are compared, so that a
     large history costs no more than a small one.
     """
-    answer = MeantAnswer(photo_filter)
+    answer = MeantAnswer(photo_filter, of_cars=True)
     decision = answer["decision"].label("decision")
     confidence = answer["confidence"].label("confidence")
     same_model = GalleryFilter().replace(model=photo_filter.model, version=photo_filter.version)
     newest = (
-        matching(decision, confidence, wanted=same_model)
+        matching_cars(decision, confidence, wanted=same_model)
         .where(answer["decision"] != UNCLASSIFIED)
-        .order_by(Photo.id.desc())
+        .order_by((Prediction.id if photo_filter.model else Car.id).desc())
         .limit(_USUAL_OF)
         .subquery()
     )
@@ -221,8 +224,8 @@ def _by_surprise(photo_filter: GalleryFilter, statement: Select[Any]) -> Select[
         .subquery()
     )
     least_sure = (
-        statement.with_only_columns(Photo.id.label("id"), decision, confidence)
-        .order_by(answer["confidence"], Photo.id)
+        statement.with_only_columns(Car.id.label("id"), decision, confidence)
+        .order_by(answer["confidence"], Car.id)
         .limit(_LEAST_SURE_OF)
         .subquery()
     )
@@ -238,39 +241,30 @@ def _by_surprise(photo_filter: GalleryFilter, statement: Select[Any]) -> Select[
 
 
 def leased(user_id: int, queue: str) -> list[int]:
-    """The photos that a person has leased from a queue, in order, also when their time is over."""
+    """The cars that a person has leased from a queue, in order, also when their time is over."""
     statement = (
-        select(ReviewLease.photo_id)
+        select(ReviewLease.car_id)
         .where(ReviewLease.user_id == user_id, ReviewLease.queue == queue)
         .order_by(ReviewLease.position)
     )
     return list(db.session.execute(statement).scalars())
 
 
-def lease(photo_ids: Sequence[int], *, user_id: int, queue: str, until: datetime) -> None:
-    """Lease these photos, in this order, to a person instead of their former ones; what others had
+def lease(car_ids: Sequence[int], *, user_id: int, queue: str, until: datetime) -> None:
+    """Lease these cars, in this order, to a person instead of their former ones; what others had
     leased of them has run out."""
     db.session.execute(delete(ReviewLease).where(ReviewLease.user_id == user_id))
-    db.session.execute(delete(ReviewLease).where(ReviewLease.photo_id.in_(photo_ids)))
+    db.session.execute(delete(ReviewLease).where(ReviewLease.car_id.in_(car_ids)))
     row = {"user_id": user_id, "queue": queue, "until": until}
-    rows = [
-        {"photo_id": photo_id, "position": place, **row} for place, photo_id in enumerate(photo_ids)
-    ]
+    rows = [{"car_id": car_id, "position": place, **row} for place, car_id in enumerate(car_ids)]
     if rows:
         db.session.execute(insert(ReviewLease), rows)
 
 
-def release(photo_id: int, user_id: int) -> None:
-    """End a person's lease of a photo."""
-    mine = (ReviewLease.photo_id == photo_id, ReviewLease.user_id == user_id)
+def release(car_id: int, user_id: int) -> None:
+    """End a person's lease of a car."""
+    mine = (ReviewLease.car_id == car_id, ReviewLease.user_id == user_id)
     db.session.execute(delete(ReviewLease).where(*mine))
-
-
-def photos_by_id(photo_ids: Sequence[int]) -> list[Photo]:
-    """These photos in this order; those that were deleted are left out."""
-    rows = db.session.execute(select(Photo).where(Photo.id.in_(photo_ids))).scalars()
-    photos = {photo.id: photo for photo in rows}
-    return [photos[photo_id] for photo_id in photo_ids if photo_id in photos]
 
 
 # ---- what a person has checked ----
@@ -279,21 +273,24 @@ def photos_by_id(photo_ids: Sequence[int]) -> list[Photo]:
 def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[Any]:
     """What a person checked in the review after `since` and did not take back, newest first.
 
-    Rows of event, photo_id, public_id, checked_at, label, and kept: whether the first label of the
-    shown prediction is that label, or the answer that is right for it.
+    Rows of event, car_id, car (its public id), public_id (of its photo), checked_at, label, and
+    kept: whether the first label of the shown prediction is that label, or the answer that is right
+    for it.
     """
     label = canonical_of(LabelEvent.to_model, LabelEvent.to_label)
-    right = canonical_for(Photo.shown_model, Photo.shown_version, LabelEvent.to_label)
+    right = canonical_for(Car.shown_model, Car.shown_version, LabelEvent.to_label)
     statement = (
         select(
             LabelEvent.id.label("event"),
-            LabelEvent.photo_id,
+            LabelEvent.car_id,
+            Car.public_id.label("car"),
             Photo.public_id,
             LabelEvent.created_at.label("checked_at"),
             label.label("label"),
-            case((Photo.shown_label.in_((right, label)), True), else_=False).label("kept"),
+            case((Car.shown_label.in_((right, label)), True), else_=False).label("kept"),
         )
-        .join(Photo, and_(Photo.id == LabelEvent.photo_id, Photo.deleted_at.is_(None)))
+        .join(Car, Car.id == LabelEvent.car_id)
+        .join(Photo, and_(Photo.id == Car.photo_id, Photo.deleted_at.is_(None)))
         .where(LabelEvent.who == name, LabelEvent.user_id == user_id, LabelEvent.created_at > since)
         .where(LabelEvent.place.in_(_CHECKS), LabelEvent.undoes.is_(None), ~LabelEvent.undone)
         .order_by(LabelEvent.id.desc())
@@ -311,18 +308,21 @@ def latest_audit() -> Audit | None:
 
 
 def audit_size(audit_id: int) -> int:
-    """How many photos of an audit's sample are still there."""
-    there = exists().where(Photo.id == AuditPhoto.photo_id, Photo.deleted_at.is_(None))
-    return count_rows(AuditPhoto, AuditPhoto.audit_id == audit_id, there)
+    """How many cars of an audit's sample are still there."""
+    there = exists().where(
+        Car.id == AuditCar.car_id, Photo.id == Car.photo_id, Photo.deleted_at.is_(None)
+    )
+    return count_rows(AuditCar, AuditCar.audit_id == audit_id, there)
 
 
 def draw_audit(audit: Audit) -> int:
-    """Draw and store a uniform sample of all answered photos; how many, `audit.size` at most. The
-    same seed and photos give the same sample."""
+    """Draw and store a uniform sample of all answered cars; how many, `audit.size` at most. The
+    same seed and cars give the same sample."""
     answered = (
-        select(Photo.id)
-        .where(Photo.deleted_at.is_(None), Photo.shown_label.is_not(None))
-        .order_by(Photo.id)
+        select(Car.id)
+        .join(Photo, Photo.id == Car.photo_id)
+        .where(Photo.deleted_at.is_(None), Car.shown_label.is_not(None))
+        .order_by(Car.id)
     )
     numbers = list(db.session.execute(answered).scalars())
     sample = random.Random(audit.seed).sample(numbers, min(audit.size, len(numbers)))  # noqa: S311
@@ -331,8 +331,8 @@ def draw_audit(audit: Audit) -> int:
     audit.size = len(sample)
     audit.id = insert_row(audit)
     rows = [
-        {"audit_id": audit.id, "position": place, "photo_id": photo_id}
-        for place, photo_id in enumerate(sample)
+        {"audit_id": audit.id, "position": place, "car_id": car_id}
+        for place, car_id in enumerate(sample)
     ]
-    db.session.execute(insert(AuditPhoto), rows)
+    db.session.execute(insert(AuditCar), rows)
     return len(sample)

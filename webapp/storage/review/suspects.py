@@ -7,6 +7,7 @@ from sqlalchemy import delete, insert, select
 
 from webapp.storage.database import db, insert_row
 from webapp.storage.tables import (
+    Car,
     CheckedAnswer,
     Photo,
     Prediction,
@@ -16,22 +17,23 @@ from webapp.storage.tables import (
 
 
 def labelled_answers(model: str, version: int, limit: int) -> Sequence[Any]:
-    """The newest photos whose ground truth this version's answer can be compared with: rows of id,
+    """The newest cars whose ground truth this version's answer can be compared with: rows of id,
     sha256, ground_truth and distribution, in no order."""
     numbers = (
-        select(CheckedAnswer.photo_id)
+        select(CheckedAnswer.car_id)
         .where(CheckedAnswer.model == model, CheckedAnswer.version == version)
-        .order_by(CheckedAnswer.photo_id.desc())
+        .order_by(CheckedAnswer.photo_id.desc(), CheckedAnswer.car_id.desc())
         .limit(limit)
         .subquery()
     )
-    columns: tuple[Any, ...] = (Photo.id, Photo.sha256, Photo.ground_truth, Prediction.distribution)
+    columns: tuple[Any, ...] = (Car.id, Photo.sha256, Car.ground_truth, Prediction.distribution)
     statement = (
         select(*columns)
-        .join_from(numbers, Photo, Photo.id == numbers.c.photo_id)
-        .join(Prediction, Prediction.photo_id == Photo.id)
+        .join_from(numbers, Prediction, Prediction.car_id == numbers.c.car_id)
+        .join(Car, Car.id == numbers.c.car_id)
+        .join(Photo, Photo.id == Car.photo_id)
         .where(Prediction.model == model, Prediction.version == version)
-        .where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None))
+        .where(Photo.deleted_at.is_(None), Car.ground_truth.is_not(None))
     )
     return db.session.execute(statement).all()
 
@@ -43,11 +45,11 @@ def run_of(model: str) -> SuspicionRun | None:
 
 
 def replace(run: SuspicionRun, rows: Sequence[dict[str, Any]]) -> None:
-    """Store these doubts of a model instead of its former ones, without photos that are gone."""
+    """Store these doubts of a model instead of its former ones, without cars that are gone."""
     for table in (Suspicion, SuspicionRun):
         db.session.execute(delete(table).where(table.model == run.model))
-    photo_ids = [row["photo_id"] for row in rows]
-    present = set(db.session.execute(select(Photo.id).where(Photo.id.in_(photo_ids))).scalars())
-    if stored := [row for row in rows if row["photo_id"] in present]:
+    car_ids = [row["car_id"] for row in rows]
+    present = set(db.session.execute(select(Car.id).where(Car.id.in_(car_ids))).scalars())
+    if stored := [row for row in rows if row["car_id"] in present]:
         db.session.execute(insert(Suspicion), stored)
     insert_row(run)

@@ -1,7 +1,7 @@
-"""The checked answers of photos, and their sums: the counters that the statistics read.
+"""The checked answers about cars, and their sums: the counters that the statistics read.
 
 Everything that changes photos, labels or predictions ends with `recount`. It replaces the rows of
-some photos by what they are now and moves the counters by the difference: the old rows tell what
+some cars by what they are now and moves the counters by the difference: the old rows tell what
 the counters hold of them, so it does not matter what changed, or how often it is called.
 See docs/decisions for why. Nothing here commits.
 """
@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Subquery,
     Table,
+    and_,
     bindparam,
     case,
     cast,
@@ -43,6 +44,7 @@ from webapp.storage.labels.canonical import right_answer
 from webapp.storage.tables import (
     CHECKED,
     BandCounter,
+    Car,
     CheckedAnswer,
     LabelEvent,
     MonthCounter,
@@ -62,10 +64,8 @@ COUNTERS = (_PAIRS, _BANDS, MONTHS)
 _Rows = Table | Subquery | CTE
 _Steps = tuple[Executable, Sequence[Executable], Executable, Sequence[Executable]]
 
-# somebody has checked the photo in a random sample
-was_audited = (
-    exists().where(LabelEvent.photo_id == Photo.id, LabelEvent.place == AUDIT).correlate(Photo)
-)
+# somebody has checked the car in a random sample
+was_audited = exists().where(LabelEvent.car_id == Car.id, LabelEvent.place == AUDIT).correlate(Car)
 
 
 def was_trained_on(model: Any, version: Any) -> ColumnElement[bool]:
@@ -76,9 +76,9 @@ def was_trained_on(model: Any, version: Any) -> ColumnElement[bool]:
 
 
 def recount(numbers: Sequence[int], *, uncounted: bool = False) -> None:
-    """Bring the checked answers of the photos with these numbers, and the counters, up to date.
+    """Bring the checked answers about the cars with these numbers, and the counters, up to date.
 
-    `uncounted` photos had no label before, so that nothing is counted of them yet.
+    `uncounted` cars had no label before, so that nothing is counted of them yet.
     """
     find, remove, insert_rows, add = _steps(db.engine.dialect.name)
     connection, values = db.session.connection(), {"ids": list(numbers)}
@@ -92,17 +92,18 @@ def recount(numbers: Sequence[int], *, uncounted: bool = False) -> None:
 
 @cache
 def _steps(dialect: str) -> _Steps:
-    """What finds a row of photos, removes and subtracts them, inserts them anew, adds them. Made
-    once: building the statements takes longer than running them for one photo."""
+    """What finds a row of cars, removes and subtracts them, inserts them anew, adds them. Made
+    once: building the statements takes longer than running them for one car."""
     ids: Any = bindparam("ids", expanding=True)
-    of_photos = _ANSWERS.c.photo_id.in_(ids)
+    photos = select(Car.photo_id).where(Car.id.in_(ids))
+    of_cars = and_(_ANSWERS.c.photo_id.in_(photos), _ANSWERS.c.car_id.in_(ids))
     subtract, add = (
-        [_moved(table, of_photos, sign, dialect) for table in COUNTERS] for sign in (-1, 1)
+        [_moved(table, of_cars, sign, dialect) for table in COUNTERS] for sign in (-1, 1)
     )
-    find = select(_ANSWERS.c.photo_id).where(of_photos).limit(1)
-    fresh = _answers_now(Photo.id.in_(ids))
+    find = select(_ANSWERS.c.car_id).where(of_cars).limit(1)
+    fresh = _answers_now(Car.id.in_(ids))
     insert_rows = insert(_ANSWERS).from_select(list(_ANSWERS.c), fresh)
-    return find, (*subtract, delete(_ANSWERS).where(of_photos)), insert_rows, add
+    return find, (*subtract, delete(_ANSWERS).where(of_cars)), insert_rows, add
 
 
 def sums(table: Table, rows: _Rows, *where: Any, sign: int = 1) -> Select[Any]:
@@ -135,12 +136,13 @@ def all_sums(rows: _Rows) -> CompoundSelect[Any]:
 
 
 def _answers_now(*where: Any) -> Select[Any]:
-    """The rows of `CheckedAnswer` as they should be, from photos, labels and predictions."""
+    """The rows of `CheckedAnswer` as they should be, from cars, labels and predictions."""
     day = cast(Photo.created_at, String)
     in_top_five = exists().where(
         TopLabel.prediction_id == Prediction.id, TopLabel.label == right_answer
     )
-    values = {
+    values: dict[str, Any] = {
+        "photo_id": Car.photo_id,
         "truth": right_answer,
         "month": cast(func.substr(day, 1, 4), Integer) * 100
         + cast(func.substr(day, 6, 2), Integer),
@@ -154,7 +156,8 @@ def _answers_now(*where: Any) -> Select[Any]:
     ]
     return (
         select(*columns)
-        .join_from(Prediction, Photo)
+        .join_from(Prediction, Car, Car.id == Prediction.car_id)
+        .join(Photo, Photo.id == Car.photo_id)
         .where(Prediction.outcome.in_(CHECKED), Photo.deleted_at.is_(None), *where)
     )
 

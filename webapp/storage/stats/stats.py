@@ -1,4 +1,4 @@
-"""Counts over checked photos: what a version said against what people said. Loads no photo.
+"""Counts over checked cars: what a version said against what people said. Loads no photo.
 
 Without a filter they are read from the counters; with one the checked answers that pass are
 counted.
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, Select, Table, insert, select
+from sqlalchemy import CTE, Select, Table, and_, insert, select
 
 from webapp.errors import TooMuchToCountError
 from webapp.gallery_filter import GalleryFilter, filter_params
@@ -19,6 +19,7 @@ from webapp.storage.photos.query_filters import conditions
 from webapp.storage.stats import counters
 from webapp.storage.tables import (
     BandCounter,
+    Car,
     CheckedAnswer,
     MonthCounter,
     PairCounter,
@@ -44,7 +45,7 @@ _OF_PREDICTION = (
 
 @dataclass(frozen=True)
 class Counts:
-    """Everything that was counted of one version's answers to checked photos, as rows with the
+    """Everything that was counted of one version's answers to checked cars, as rows with the
     columns of the counters."""
 
     pairs: Sequence[PairCounter]
@@ -61,9 +62,9 @@ class Counts:
 
 
 def count_answers(photo_filter: GalleryFilter, model: str, version: int) -> Counts:
-    """Count a version's answers to the checked photos of a filter.
+    """Count a version's answers to the checked cars of a filter.
 
-    Photos whose truth says nothing about the version's labels are left out.
+    Cars whose truth says nothing about the version's labels are left out.
     Raises `TooMuchToCountError` when a filter takes too long.
     """
     if not _is_a_filter(photo_filter):
@@ -74,14 +75,15 @@ def count_answers(photo_filter: GalleryFilter, model: str, version: int) -> Coun
 
 
 def months_of_versions(photo_filter: GalleryFilter, model: str) -> Sequence[MonthCounter]:
-    """How often each version was right on the checked photos of a filter; see `count_answers`."""
+    """How often each version was right on the checked cars of a filter; see `count_answers`."""
     if not _is_a_filter(photo_filter):
         return _stored(counters.MONTHS, model)
     return _in_time(counters.sums(counters.MONTHS, _passing(photo_filter, model)))
 
 
 def photos_of_pair(photo_filter: GalleryFilter, truth: str, decision: str) -> Sequence[Photo]:
-    """The newest photos for which `truth` is right and of which a version said `decision`, a few.
+    """The newest photos of cars for which `truth` is right and of which a version said `decision`,
+    a few.
 
     `photo_filter` names the version by its `model` and `version`.
     """
@@ -89,10 +91,12 @@ def photos_of_pair(photo_filter: GalleryFilter, truth: str, decision: str) -> Se
     of_version = (Prediction.model == model, Prediction.version == version)
     statement = (
         select(Photo)
-        .join(Prediction, Prediction.photo_id == Photo.id)
+        .distinct()
+        .join(Car, Car.photo_id == Photo.id)
+        .join(Prediction, Prediction.car_id == Car.id)
         .where(*of_version, Prediction.decision == decision)
-        .where(Photo.ground_truth.in_(truths_of(model, version, truth)))
-        .where(Photo.deleted_at.is_(None), *conditions(photo_filter))
+        .where(Car.ground_truth.in_(truths_of(model, version, truth)))
+        .where(Photo.deleted_at.is_(None), *conditions(photo_filter, of_cars=True))
         .order_by(Photo.id.desc())
         .limit(_PHOTOS)
     )
@@ -113,16 +117,18 @@ def _is_a_filter(photo_filter: GalleryFilter) -> bool:
 
 
 def _passing(photo_filter: GalleryFilter, model: str, version: int | None = None) -> CTE:
-    """The checked answers to the photos of a filter."""
+    """The checked answers about the cars of a filter."""
     of_version = photo_filter.replace(model=model, version=version, sort="newest")
     statement: Select[Any] = select(CheckedAnswer).where(
-        CheckedAnswer.model == model, *conditions(of_version, CheckedAnswer)
+        CheckedAnswer.model == model, *conditions(of_version, CheckedAnswer, of_cars=True)
     )
     if version is not None:
         statement = statement.where(CheckedAnswer.version == version)
     off = GalleryFilter()
     defaults = {name: getattr(off, name) for name in _OF_PREDICTION}
     if _is_a_filter(photo_filter.replace(**defaults)):
+        of_photo = Car.photo_id == CheckedAnswer.photo_id  # also where an index finds the cars
+        statement = statement.join(Car, and_(Car.id == CheckedAnswer.car_id, of_photo))
         statement = statement.join(Photo, Photo.id == CheckedAnswer.photo_id)
         statement = statement.where(Photo.deleted_at.is_(None))  # as the indexes ask
     return statement.cte("passing")
@@ -152,7 +158,7 @@ def training_list_length(model: str, version: int) -> int | None:
 def add_training_files(model: str, version: int, files: Sequence[str]) -> list[int]:
     """Remember files that a version was trained on, by SHA-256.
 
-    Returns the numbers of the photos of them that are here, for `counters.recount`.
+    Returns the numbers of the cars in them that are here, for `counters.recount`.
     """
     of_version = (TrainingFile.model == model, TrainingFile.version == version)
     known = set(db.session.execute(select(TrainingFile.sha256).where(*of_version)).scalars())
@@ -163,8 +169,9 @@ def add_training_files(model: str, version: int, files: Sequence[str]) -> list[i
     ]
     if rows:
         db.session.connection().execute(insert(TrainingFile), rows)
-    photos = select(Photo.id).join(TrainingFile, TrainingFile.sha256 == Photo.sha256)
-    return list(db.session.execute(photos.where(*of_version)).scalars())
+    cars = select(Car.id).join(Photo, Photo.id == Car.photo_id)
+    cars = cars.join(TrainingFile, TrainingFile.sha256 == Photo.sha256)
+    return list(db.session.execute(cars.where(*of_version)).scalars())
 
 
 def end_training_list(model: str, version: int, files: int) -> None:

@@ -2,6 +2,7 @@
 
 from webapp.storage.tables.accounts import ApiKey, LoginAttempt, User
 from webapp.storage.tables.base import UTCDateTime, now
+from webapp.storage.tables.cars import BoxEvent, Car, CarState
 from webapp.storage.tables.exports import Export
 from webapp.storage.tables.jobs import Job, JobLine, JobPart, JobWorker
 from webapp.storage.tables.labels import (
@@ -21,7 +22,7 @@ from webapp.storage.tables.photos import (
     TopLabel,
     Upload,
 )
-from webapp.storage.tables.review import Audit, AuditPhoto, ReviewLease, Suspicion, SuspicionRun
+from webapp.storage.tables.review import Audit, AuditCar, ReviewLease, Suspicion, SuspicionRun
 from webapp.storage.tables.stats import (
     CHECKED,
     BandCounter,

@@ -10,6 +10,8 @@ from sqlalchemy.orm import mapped_column
 PhotoKey = Annotated[
     int, mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
 ]
+# the same with a car
+CarKey = Annotated[int, mapped_column(ForeignKey("cars.id", ondelete="CASCADE"), primary_key=True)]
 
 
 class UTCDateTime(TypeDecorator[datetime]):

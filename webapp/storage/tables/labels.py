@@ -22,6 +22,7 @@ from webapp.storage.database import Base
 from webapp.storage.tables.base import UTCDateTime, now, partial_index
 
 if TYPE_CHECKING:
+    from webapp.storage.tables.cars import Car
     from webapp.storage.tables.photos import Photo
 
 _undo = table("label_events", column("undoes")).alias("undo")
@@ -87,23 +88,23 @@ class LabelEvent(Base):
     `undoes` names the one it takes back.
 
     `to_model` is the model whose label it is, `from_model` that of the label before; None when a
-    verdict was about the labels of several. `photo_ref` and `who` stay readable after the photo or
-    the person is gone. `place` is where it was done: "queue" (the review), "audit" (the review of a
-    random sample, see `Audit`), "gallery", "photo", "upload", "api", "cli", "merge" (of labels),
-    "undo" or "delete". An event whose `from_label` is its `to_label` confirms the label. `undone`
-    tells whether a later event takes it back.
+    verdict was about the labels of several. `photo_ref`, the photo's public id, and `who` stay
+    readable after the photo or the person is gone. `place` is where it was done: "queue" (the
+    review), "audit" (the review of a random sample, see `Audit`), "gallery", "photo", "upload",
+    "api", "cli", "merge" (of labels), "undo" or "delete". An event whose `from_label` is its
+    `to_label` confirms the label. `undone` tells whether a later event takes it back.
     """
 
     __tablename__ = "label_events"
     __table_args__ = (
-        Index("ix_label_events_photo", "photo_id", "id"),
+        Index("ix_label_events_car", "car_id", "id"),
         Index("ix_label_events_who", "who", "id"),
-        partial_index("ix_label_events_audited", "photo_id", where=f"place = '{AUDIT}'"),
+        partial_index("ix_label_events_audited", "car_id", where=f"place = '{AUDIT}'"),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    photo_id: Mapped[int | None] = mapped_column(ForeignKey("photos.id", ondelete="SET NULL"))
+    car_id: Mapped[int | None] = mapped_column(ForeignKey("cars.id", ondelete="SET NULL"))
     photo_ref: Mapped[str] = mapped_column(String(24))
     from_label: Mapped[str | None] = mapped_column(String(120))
     to_label: Mapped[str | None] = mapped_column(String(120))
@@ -117,10 +118,15 @@ class LabelEvent(Base):
     undoes: Mapped[int | None] = mapped_column(ForeignKey("label_events.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
-    photo: Mapped[Photo | None] = relationship(lazy="raise")
+    car: Mapped[Car | None] = relationship(lazy="raise")
     undone: Mapped[bool] = column_property(
         exists().where(_undo.c.undoes == id).correlate_except(_undo)
     )
+
+    @property
+    def photo(self) -> Photo | None:
+        """The photo of the car, None when it is gone."""
+        return self.car.photo if self.car else None
 
 
 class LabelFile(Base):

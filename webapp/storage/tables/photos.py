@@ -16,16 +16,17 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
-    false,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.domain import UNLABELLED
 from webapp.storage.database import Base
 from webapp.storage.tables.base import PhotoKey, UTCDateTime, now, partial_index
+from webapp.storage.tables.cars import CarState
 
 if TYPE_CHECKING:
     from webapp.storage.tables.accounts import User
+    from webapp.storage.tables.cars import Car
 
 
 class File(Base):
@@ -44,13 +45,14 @@ def _of_kept(*columns: str) -> Index:
     return partial_index(name, *columns, "id", where="deleted_at IS NULL")
 
 
-class Photo(Base):
+class Photo(CarState, Base):
     """An upload. `public_id` is what the world sees; `id` keeps the order of arrival.
 
-    `ground_truth` and `truth_model` mirror the last label event, `disputed` tells whether people
-    disagree about it; `shown_…` mirror the shown prediction and `outcome` its outcome, so that the
-    gallery finds photos by one index: `webapp.storage.photos.photos` writes them. `prediction` is
-    the shown one, or that of the model a query asked for. `source` is the interface it came
+    The columns of `CarState` mirror those of the main car, so that the gallery finds photos by one
+    index. `prediction` is the main car's: the shown one, or that of the model a query asked for.
+    `car_count` is how many cars the detector or people found, those left out of which people said
+    that they are no car; None while no detector has looked: the whole photo counts as one.
+    `detector_version` is the version that looked last. `source` is the interface it came
     through ("" for photos of before that was kept), `batch` what came together with it.
     `dhash` is the difference hash of its picture as a signed number (None when it has no
     structure), and `has_duplicate` tells that another photo, not a deleted one, has the same. A
@@ -61,7 +63,7 @@ class Photo(Base):
     __tablename__ = "photos"
     __table_args__ = (
         *map(_of_kept, ("outcome", "shown_label", "shown_decision", "ground_truth", "uploader_id")),
-        *map(_of_kept, ("source", "batch", "starred", "has_duplicate", "created_at")),
+        *map(_of_kept, ("source", "batch", "starred", "has_duplicate", "created_at", "car_count")),
         *map(_of_kept, ("shown_confidence", "shown_margin")),
         *(
             _of_kept(first, second)
@@ -93,18 +95,10 @@ class Photo(Base):
     format: Mapped[str] = mapped_column(String(16))
     has_metadata: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    ground_truth: Mapped[str | None] = mapped_column(String(120))
-    truth_model: Mapped[str | None] = mapped_column(String(64))
-    disputed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    car_count: Mapped[int | None]
+    detector_version: Mapped[int | None]
     uploader_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     delete_hash: Mapped[str | None] = mapped_column(String(64))
-    shown_model: Mapped[str | None] = mapped_column(String(64))
-    shown_version: Mapped[int | None]
-    shown_label: Mapped[str | None] = mapped_column(String(120))
-    shown_decision: Mapped[str | None] = mapped_column(String(120))
-    shown_confidence: Mapped[float | None] = mapped_column(Float)
-    shown_margin: Mapped[float | None] = mapped_column(Float)
-    outcome: Mapped[str] = mapped_column(String(16), default=UNLABELLED)
     source: Mapped[str] = mapped_column(String(16), default="")
     batch: Mapped[str | None] = mapped_column(String(24))
     dhash: Mapped[int | None] = mapped_column(BigInteger)
@@ -121,6 +115,7 @@ class Photo(Base):
         viewonly=True,
         lazy="raise",
     )
+    cars: Mapped[list[Car]] = relationship(order_by="Car.position", viewonly=True, lazy="raise")
     uploader: Mapped[User | None] = relationship(lazy="raise")
 
     @property
@@ -149,19 +144,21 @@ def _by_model(*columns: str) -> tuple[Index, Index]:
 
 
 class Prediction(Base):
-    """What one model version said about one photo.
+    """What one model version said about one car.
 
-    `distribution` is float32 little-endian in the card's label order, `embedding` float16
-    little-endian. `current` marks the one that stands for its model: the version that looked last,
-    at most one for a photo and model. `shown` marks the one among those that the gallery shows: at
-    most one for a photo. `outcome` is what became of it, by the ground truth: see
-    `webapp.storage.photos.photos.outcome`. `decision`, `label`, `confidence`, `margin` and the top
-    five follow from the distribution and the map of labels (merged ones are added up).
+    `distribution` is float32 little-endian in the card's label order, `embedding` float16 little-
+    endian. `current` marks the one that stands for its model: the version that looked last, at most
+    one for a car and model. `shown` marks the one among those that is shown: at most one for a car.
+    `photo_id` is the photo while the car is its main one, else None: so the gallery reads the
+    answers of a model in order, by one index, without those about further cars. `outcome` is what
+    became of it, by the ground truth: see `webapp.storage.cars.state.outcome`. `decision`, `label`,
+    `confidence`, `margin` and the top five follow from the distribution and the map of labels
+    (merged ones are added up).
     """
 
     __tablename__ = "predictions"
     __table_args__ = (
-        UniqueConstraint("photo_id", "model", "version"),
+        UniqueConstraint("car_id", "model", "version"),
         Index("ix_predictions_photo_shown", "photo_id", "shown"),
         *_by_model(),
         *_by_model("confidence"),
@@ -171,7 +168,8 @@ class Prediction(Base):
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
+    car_id: Mapped[int] = mapped_column(ForeignKey("cars.id", ondelete="CASCADE"))
+    photo_id: Mapped[int | None] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
     model: Mapped[str] = mapped_column(String(64))
     version: Mapped[int]
     decision: Mapped[str] = mapped_column(String(120))

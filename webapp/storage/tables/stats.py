@@ -10,7 +10,7 @@ CHECKED = ("correct", "wrong", "unclassified")  # outcomes with a ground truth t
 
 
 class CheckedAnswer(Base):
-    """A version's answer to a photo that somebody has checked: what the statistics count.
+    """A version's answer to a car that somebody has checked: what the statistics count.
 
     `five`: the truth is among the first five of the answer; `month`: year * 100 + month of the
     upload in UTC; `audited`: checked in a random sample; `trained`: the version was trained on the
@@ -21,6 +21,7 @@ class CheckedAnswer(Base):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     photo_id: Mapped[PhotoKey]
+    car_id: Mapped[int] = mapped_column(primary_key=True)
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     truth: Mapped[str] = mapped_column(String(120))

@@ -49,7 +49,7 @@ def _answer(sample: Sample, classifier: Classifier) -> Answer:
     key = (sample.name, card.name, card.version, merged, path.stat().st_mtime_ns)
     if key not in known:
         pipeline = Pipeline([classifier], get_files(), get_limiter())
-        known[key] = answer_photo(Incoming(path.name, path.read_bytes()), pipeline)[0]
+        known[key] = answer_photo(Incoming(path.name, path.read_bytes()), pipeline)[0].answers[0]
     return known[key]
 
 

@@ -23,7 +23,7 @@ from webapp.views.forms import Form
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import label_groups, live_cards, render_page, shown_name
 from webapp.views.photos.presenters import FIRST, card_for, present_prediction
-from webapp.views.review.suspects import CheckForm, find_due_suspects
+from webapp.views.review.suspects import CheckForm, check_form, find_due_suspects
 
 bp = guards.guard(Blueprint("review", __name__, url_prefix="/review"), guards.people_only)
 _ORDER_TEXTS = {
@@ -59,7 +59,7 @@ _ORDER_TEXTS = {
     ),
 }
 _LATER = "later"
-_MOST_LATER = 40  # photos put aside that a browser remembers; a cookie holds 4 KB
+_MOST_LATER = 40  # cars put aside that a browser remembers; a cookie holds 4 KB
 _EARLIER = 4  # checked photos in the strip
 _SAMPLE = 200  # photos, the proposed size of an audit
 
@@ -77,7 +77,7 @@ class _AuditForm(Form):
 
 @bp.get("")
 def index() -> ResponseReturnValue:
-    """The next photo of a queue, or the one that `?photo=` names."""
+    """The next car of a queue, or the one that `?car=` or the photo that `?photo=` names."""
     error = None
     try:
         queue = _queue()
@@ -86,9 +86,12 @@ def index() -> ResponseReturnValue:
     if queue.order == "suspected":
         find_due_suspects(queue)
     state = review.lease_next(queue, who=guards.who(), later=session.get(_LATER, []))
-    again = request.args.get("photo", "")
-    public_id = again or (state.photos[0].public_id if state.photos else "")
-    details = gallery.get_details(public_id) if public_id else None
+    again, details = request.args.get("photo", ""), None
+    if again:
+        details = gallery.get_details(again, request.args.get("car", ""))
+    elif state.cars:
+        first = state.cars[0]
+        details = gallery.get_details(first.photo.public_id, first.public_id)
     params = _params(queue)
     return render_page(
         "review/index.html",
@@ -112,34 +115,35 @@ def index() -> ResponseReturnValue:
 def decide() -> ResponseReturnValue:
     """Give the photo its label; the next one follows."""
     queue, form = _queue(), CheckForm()
-    public_id, label, why = form.photo.data, form.label.data, form.why.data
+    label, why = form.label.data, form.why.data
     if not label:
         note("Press the label itself: the reason goes with it.", kind="")
-        return redirect(url_for(".index", **_params(queue), photo=public_id, why=why), 303)
+        which = {"photo": form.photo.data, "car": form.car.data or None}
+        return redirect(url_for(".index", **_params(queue), **which, why=why), 303)
     with noting(PhotoNotFoundError):
-        review.check_photo(
-            public_id, label, queue=queue, cards=live_choice(), who=guards.who(), why=why
-        )
+        check_form(form, queue)
     return redirect(url_for(".index", **_params(queue)), 303)
 
 
 @bp.post("/later")
 def later() -> ResponseReturnValue:
-    """Put the photo aside: it comes again after the others."""
-    public_id = CheckForm().photo.data[:24]
-    others = [aside for aside in session.get(_LATER, []) if aside != public_id]
-    session[_LATER] = [*others, public_id][-_MOST_LATER:]
+    """Put the car aside: it comes again after the others."""
+    form = CheckForm()
+    car = form.car.data or gallery.get_details(form.photo.data).car.public_id
+    others = [aside for aside in session.get(_LATER, []) if aside != car[:24]]
+    session[_LATER] = [*others, car[:24]][-_MOST_LATER:]
     return redirect(url_for(".index", **_params(_queue())), 303)
 
 
 @bp.post("/undo")
 def undo() -> ResponseReturnValue:
     """Take back what this person checked last, and show that photo again."""
-    queue, public_id = _queue(), None
+    queue, which = _queue(), {}
     with noting(NothingToUndoError):
-        public_id, label = review.undo_last(queue, who=guards.who())
-        note("Taken back:", strong=f"{shown_name(label)}.", kind="")
-    return redirect(url_for(".index", **_params(queue), photo=public_id), 303)
+        last = review.undo_last(queue, who=guards.who())
+        note("Taken back:", strong=f"{shown_name(last.label)}.", kind="")
+        which = {"photo": last.public_id, "car": last.car}
+    return redirect(url_for(".index", **_params(queue), **which), 303)
 
 
 @bp.post("/audits")
@@ -190,7 +194,7 @@ def _answer_values(details: PhotoDetails, queue: ReviewQueue) -> dict[str, Any]:
     shows_truth = queue.order != "audit" or request.args.get("photo")
     return {
         "photo": photo,
-        "truth": photo.ground_truth if shows_truth else None,
+        "truth": details.car.ground_truth if shows_truth else None,
         "card": card_for(prediction) if prediction else None,
         "model": of_model,
         "answer": answer,
@@ -202,7 +206,7 @@ def _answer_values(details: PhotoDetails, queue: ReviewQueue) -> dict[str, Any]:
 
 
 def _other_versions(details: PhotoDetails, prediction: Prediction) -> list[tuple[int, str]]:
-    """What other versions of the same model called the photo, where it was something else."""
+    """What other versions of the same model called the car, where it was something else."""
     return [
         (
             other.version,
@@ -221,16 +225,16 @@ def _search_values(text: str, model: str) -> dict[str, Any]:
 
 
 def _strip_values(details: PhotoDetails, state: ReviewState) -> dict[str, Any]:
-    """The photos before and after the one that is shown, and the one to go back to."""
-    checks, public_id = state.session.checks, details.photo.public_id
-    place = next((i for i, check in enumerate(checks) if check.public_id == public_id), -1)
+    """The photos of the cars before and after the one that is shown, and the one to go back to."""
+    checks, car_id = state.session.checks, details.car.public_id
+    place = next((i for i, check in enumerate(checks) if check.car == car_id), -1)
     earlier = [
         (check, "kept" if check.kept else "unusable" if check.label == UNUSABLE else "corrected")
         for check in reversed(checks[place + 1 : place + 1 + _EARLIER])
     ]
     return {
         "earlier": earlier,
-        "coming": [photo for photo in state.photos if photo.public_id != public_id],
-        "back": earlier[-1][0].public_id if earlier else "",
+        "coming": [car.photo for car in state.cars if car.public_id != car_id],
+        "back": earlier[-1][0].car if earlier else "",
         "last": checks[0] if checks else None,
     }

@@ -8,8 +8,9 @@ from webapp.errors import BadRequestError, PhotoNotFoundError
 from webapp.extensions import get_registry
 from webapp.gallery_filter import GalleryFilter, parse_filter
 from webapp.inference.models.card import ModelCard
+from webapp.services.labels.relabel import Relabelled
 from webapp.services.review import suspects
-from webapp.services.review.queue import ReviewQueue, check_photo
+from webapp.services.review.queue import ReviewQueue, check_car, check_photo, make_stamp
 from webapp.storage.review.suspects import run_of
 from webapp.views import guards
 from webapp.views.flashes import note, noting
@@ -30,9 +31,11 @@ _PARAMS = ("model", "ground_truth", "other")
 
 
 class CheckForm(Form):
-    """Give a photo of the review its label; `model` is the one whose answer is shown."""
+    """Give a car of the review its label, without `car` the main car of `photo`; `model` is the one
+    whose answer is shown."""
 
     photo = HiddenField()
+    car = HiddenField()
     label = HiddenField()
     model = HiddenField()
     why = StringField("Reason")
@@ -64,7 +67,7 @@ def index() -> ResponseReturnValue:
         narrowed={name: value for name, value in params.items() if name != "model"},
         page=page,
         run=run_of(card.name) if card else None,
-        most_photos=suspects.MOST_PHOTOS,
+        most_photos=suspects.MOST_CARS,
         most_stored=suspects.MOST_STORED,
         models=model_choices(),
         groups=label_groups(card.name)[:-1] if card else [],
@@ -74,12 +77,11 @@ def index() -> ResponseReturnValue:
 @bp.post("")
 def decide() -> ResponseReturnValue:
     """Keep the label of a photo, or give it another one; either settles it."""
-    form, queue = CheckForm(), ReviewQueue("suspected")
-    photo, label = form.photo.data, form.label.data
+    form = CheckForm()
     with noting(PhotoNotFoundError):
-        check = check_photo(photo, label, queue=queue, cards=live_choice(), who=guards.who())
+        check = check_form(form, ReviewQueue("suspected"))
         text = "Saved:" if check.changed else "Kept:"
-        note(text, strong=f"{shown_name(label)}.", batch=check.batch)
+        note(text, strong=f"{shown_name(form.label.data)}.", batch=check.batch)
     return redirect(guards.way_back(url_for(".index")), 303)
 
 
@@ -90,6 +92,14 @@ def compare() -> ResponseReturnValue:
     if (card := _card(model)) is not None:
         suspects.find_suspects(get_registry(), [card], at_once=True)
     return redirect(url_for(".index", model=model or None), 303)
+
+
+def check_form(form: CheckForm, queue: ReviewQueue) -> Relabelled:
+    """Do what the form says. Raises what `check_car` raises."""
+    who, cards, label = guards.who(), live_choice(), form.label.data
+    if car := form.car.data:
+        return check_car(car, label, cards, make_stamp(queue, who, form.why.data))
+    return check_photo(form.photo.data, label, queue=queue, cards=cards, who=who, why=form.why.data)
 
 
 def find_due_suspects(queue: ReviewQueue) -> None:

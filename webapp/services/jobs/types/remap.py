@@ -5,7 +5,7 @@ from webapp.inference.models.registry import Registry
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import EVERYBODY, JobView, Sender
-from webapp.services.labels.remap import Editor, update_answers, update_photos
+from webapp.services.labels.remap import Editor, update_answers, update_cars
 from webapp.storage.database import last_id
 from webapp.storage.tables import Prediction
 
@@ -51,7 +51,7 @@ def _do(job: RunningJob) -> Json:
     already stays."""
     model, part = job.params["model"], job.part
     if part["what"] == "photos":
-        update_photos(model)
+        update_cars(model)
     else:
         for done in update_answers(job.tools.registry, model, part["after"], part["to"]):
             job.progress(done)

@@ -1,0 +1,141 @@
+"""Cars: where they are in a photo, what models and people said about them, and their boxes."""
+
+from collections.abc import Sequence
+from typing import Annotated, cast
+
+from pydantic import Field
+
+from webapp.api.schemas.base import ApiRequest, JsonShape, Share, Why, enum, example
+from webapp.api.schemas.predictions import PredictionJson, answer_json, prediction_json
+from webapp.domain import OUTCOMES, Box, ClassifiedCar, FoundBy, RankedLabel
+from webapp.inference.models.registry import Registry
+from webapp.storage.tables import Car
+
+_RANKED = 5  # labels of a prediction of a car in its photo
+
+CarBox = Annotated[
+    list[Share],
+    Field(
+        min_length=4,
+        max_length=4,
+        description="x, y, width and height, as shares of the sides of the upright photo.",
+    ),
+]
+
+# ---- requests ----
+
+
+class BoxBody(ApiRequest):
+    """Where a car is."""
+
+    model_config = example(box=[0.12, 0.3, 0.55, 0.48])
+
+    box: CarBox
+    why: Why = ""
+
+    @property
+    def numbers(self) -> Box:
+        """The box as the services take it."""
+        x, y, width, height = self.box
+        return x, y, width, height
+
+
+class CarBody(BoxBody):
+    """Where a car is, and what it is."""
+
+    model_config = example(box=[0.12, 0.3, 0.55, 0.48], label="mclaren")
+
+    label: str = ""
+    """A label, `none` (none of the labels) or `unusable`; without it nothing is said."""
+    model: str = ""
+    """The model whose label it is; without it any live one."""
+
+
+# ---- answers ----
+
+
+class DetectedCarJson(JsonShape):
+    """A car of a photo that was not stored."""
+
+    box: CarBox
+    score: Share | None
+    """How sure the detector is; null when it did not find the car."""
+    found_by: FoundBy
+    """`whole`: the whole photo counts as one car."""
+    prediction: PredictionJson | None
+    """The one that is shown; null when no model has classified the car yet."""
+    predictions: list[PredictionJson]
+    """One for each model that has classified it."""
+
+
+class CarJson(DetectedCarJson):
+    """A car of a photo."""
+
+    id: str
+    ground_truth: str | None
+    """The label that a person gave it, `none` (none of the labels), `unusable` or `no-car`; null
+    without."""
+    outcome: Annotated[str, enum(*OUTCOMES)]
+    """What became of the prediction, held against the ground truth."""
+
+
+class WholeCarJson(CarJson):
+    """A car with every label of its predictions."""
+
+    photo: str
+    """The id of its photo."""
+
+
+class ChangedCarJson(WholeCarJson):
+    """A car that was changed."""
+
+    batch: str | None
+    """`DELETE /labels/batches/{batch}` takes the change back; null when nothing was changed."""
+
+
+# ---- presenters ----
+
+
+def car_json(
+    car: Car,
+    registry: Registry,
+    ranked: Sequence[RankedLabel] = (),
+    most: int | None = _RANKED,
+) -> CarJson:
+    """A car with its predictions, each with at most so many labels. `ranked` are all labels of the
+    shown prediction, where they are known."""
+    predictions = {
+        row.id: prediction_json(row, registry, ranked if row.shown else (), most)
+        for row in car.predictions
+    }
+    return {
+        "id": car.public_id,
+        "box": list(car.box),
+        "score": car.score,
+        "found_by": cast(FoundBy, car.found_by),
+        "ground_truth": car.ground_truth,
+        "outcome": car.outcome,
+        "prediction": predictions[car.prediction.id] if car.prediction else None,
+        "predictions": list(predictions.values()),
+    }
+
+
+def whole_car_json(car: Car, registry: Registry) -> WholeCarJson:
+    """A car with every label of its predictions."""
+    return {**car_json(car, registry, most=None), "photo": car.photo.public_id}
+
+
+def changed_car_json(car: Car, registry: Registry, batch: str) -> ChangedCarJson:
+    """A car that was changed."""
+    return {**whole_car_json(car, registry), "batch": batch or None}
+
+
+def classified_car_json(car: ClassifiedCar) -> DetectedCarJson:
+    """A car of a photo that was not stored."""
+    return {
+        "box": list(car.car.box),
+        "score": car.car.score,
+        "found_by": car.car.found_by,
+        "prediction": answer_json(car.answer, _RANKED) if car.answer else None,
+        "predictions": [answer_json(answer, _RANKED) for answer in car.answers],
+    }
