@@ -45,7 +45,7 @@ def test_the_table_names_the_real_defaults() -> None:
 def documented() -> set[tuple[str, str]]:
     return {
         (method, path)
-        for method, path in re.findall(r"\| `(GET|POST|PUT|DELETE) (/[^`]*)` \|", API)
+        for method, path in re.findall(r"\| `(GET|POST|PUT|PATCH|DELETE) (/[^`]*)` \|", API)
     }
 
 

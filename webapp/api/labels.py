@@ -8,8 +8,10 @@ from webapp.api.authentication import Need, guard, who
 from webapp.api.openapi.calls import Call
 from webapp.api.schemas import labels
 from webapp.api.schemas.base import Batch
-from webapp.extensions import get_classifier, get_label_cards, get_registry
+from webapp.domain import ALL_MODELS
+from webapp.extensions import get_classifier, get_label_cards, get_pipeline, get_registry
 from webapp.gallery_filter import GalleryFilter
+from webapp.services.cars import boxes
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import bulk
@@ -40,13 +42,20 @@ def add(body: labels.LabelsBody) -> ResponseReturnValue:
     (errors.NothingToUndoError,),
 )
 def undo(batch: Batch) -> ResponseReturnValue:
-    """Take a batch back; `batch` of the answer undoes the undo."""
+    """Take a batch back; `batch` of the answer undoes the undo.
+
+    The box of a car that was drawn or moved in it is taken back as well.
+    """
     if bulk_job.is_large_batch(batch):
         raise errors.BadRequestError(
             "This is too much to take back in one call. "
             'Put in a job: {"kind": "many", "action": "undo", "batch": "…"}.'
         )
-    return jsonify(labels.relabelled_json(undo_batch(batch, Stamp(who(), "api"))))
+    stamp = Stamp(who(), "api")
+    if boxes.has_boxes(batch):
+        done = boxes.undo_boxes(batch, get_pipeline(ALL_MODELS), stamp)
+        return jsonify(labels.relabelled_json(done))
+    return jsonify(labels.relabelled_json(undo_batch(batch, stamp)))
 
 
 @Call(bp, "GET /suspected", Need.REVIEW, {200: labels.SuspectsJson}, (errors.ModelNotFoundError,))

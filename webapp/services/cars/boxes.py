@@ -1,0 +1,192 @@
+"""People draw boxes around cars and move them; the models classify what is in the box then."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from webapp.domain import NO_CAR, PERSON, WHOLE, WHOLE_PHOTO, Box, DetectedCar
+from webapp.errors import BadBoxError, NothingToUndoError
+from webapp.inference.models.card import ModelCard
+from webapp.services.cars.rows import make_car, make_predictions, with_merges
+from webapp.services.labels.label_mapping import remember_labels
+from webapp.services.labels.relabel import (
+    Relabelled,
+    check_why,
+    record_label,
+    resolve_label,
+    take_back,
+)
+from webapp.services.labels.undo import NOTHING
+from webapp.services.photos.classify import Pipeline, classify_cars
+from webapp.services.photos.gallery import cars_of, get_car, get_photo, stored_content
+from webapp.services.webhooks import events as webhook_events
+from webapp.storage.cars import cars as storage
+from webapp.storage.cars.boxes import add_box_event, standing_events
+from webapp.storage.cars.predictions import insert_predictions, replace_predictions
+from webapp.storage.database import writing
+from webapp.storage.labels.events import Stamp
+from webapp.storage.photos.bulk import standing_numbers
+from webapp.storage.tables import BoxEvent, Car, Photo, Prediction
+
+MOST_CARS = 100  # of a photo
+_LEAST_SHARE, _LEAST_PIXELS = 0.01, 8  # of each side of a box; the larger of both counts
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class DrawnCar:
+    """A box that somebody has drawn, and what they say is in it: `label` is one of the labels of
+    the `cards`, a verdict, or "" for nothing."""
+
+    box: Box
+    label: str = ""
+    cards: Sequence[ModelCard] = ()
+
+
+def add_car(photo_id: str, drawn: DrawnCar, pipeline: Pipeline, stamp: Stamp) -> Car:
+    """Add a car that somebody has drawn a box around, or give the box to the car that stood for the
+    whole photo, unless people said that it is no car.
+
+    Raises `BadBoxError`, `UnknownLabelError`, `BadRequestError`, `PhotoNotFoundError`,
+    `PhotoRefusedError` or `ServerBusyError`.
+    """
+    check_why(stamp.why)
+    label, model = resolve_label(drawn.label, drawn.cards) if drawn.label else ("", None)
+    photo = get_photo(photo_id)
+    box = check_box(drawn.box, photo)
+    rows = _classify(photo, box, pipeline)
+    with writing():
+        main, *others = cars_of(get_photo(photo_id))
+        if len(others) + 1 >= MOST_CARS:
+            raise BadBoxError(
+                f"This photo has {MOST_CARS} cars, the most that are kept. Nothing was changed: "
+                "move one of its boxes instead."
+            )
+        _remember(pipeline)
+        if main.found_by == WHOLE and main.ground_truth != NO_CAR:
+            _set_box(main, box, rows, stamp)
+            number = main.id
+        else:
+            number = _insert(main.photo, box, rows, stamp)
+        storage.arrange(main.photo_id)
+        if label:
+            (car,) = storage.cars_by_number([number])
+            record_label(car, label, model or car.shown_model, stamp)
+            webhook_events.labels_changed(stamp.batch)
+    return next(car for car in cars_of(get_photo(photo_id)) if car.id == number)
+
+
+def move_car(car_id: str, box: Box, pipeline: Pipeline, stamp: Stamp) -> Car:
+    """Give a car another box. Its ground truth stays. Raises like `add_car`."""
+    check_why(stamp.why)
+    car = get_car(car_id)
+    box = check_box(box, car.photo)
+    if box == car.box:
+        return car
+    rows = _classify(car.photo, box, pipeline)
+    with writing():
+        car = get_car(car_id)
+        _remember(pipeline)
+        _set_box(car, box, rows, stamp)
+        storage.arrange(car.photo_id)
+    return get_car(car_id)
+
+
+def check_box(box: Box, photo: Photo) -> Box:
+    """The box, cut off at the edges of the photo where only rounding crosses them. Raises
+    `BadBoxError` for one that is outside, or too small."""
+    x, y, width, height = box
+    inside = all(map(math.isfinite, box)) and min(box) >= 0
+    if not inside or x + width > 1 + _ROUNDING or y + height > 1 + _ROUNDING:
+        raise BadBoxError(
+            "A box is [x, y, width, height] in shares of the photo's sides and lies inside it: "
+            "each is from 0 to 1, and so are x + width and y + height."
+        )
+    least = [
+        min(1.0, max(_LEAST_SHARE, _LEAST_PIXELS / side)) for side in (photo.width, photo.height)
+    ]
+    if width < least[0] or height < least[1]:
+        raise BadBoxError(
+            f"The box is too small: it needs {least[0]:.3f} of the width and {least[1]:.3f} of the "
+            f"height of this photo, which is {_LEAST_PIXELS} pixels or 1 %. Draw a larger one."
+        )
+    return x, y, min(width, 1 - x), min(height, 1 - y)
+
+
+# ---- undo ----
+
+
+def has_boxes(batch: str) -> bool:
+    """True when boxes were changed in this batch and stand."""
+    return bool(standing_events(batch))
+
+
+def undo_boxes(batch: str, pipeline: Pipeline, stamp: Stamp) -> Relabelled:
+    """Take a batch with a box back: a moved box is where it was, a drawn car is no car, labels of
+    the batch are those from before. Raises `NothingToUndoError` when the box was changed since."""
+    events = standing_events(batch)
+    if not events:
+        raise NothingToUndoError(NOTHING)
+    event, car = events[0], _car_of(events[0])
+    rows = _classify(car.photo, _box_before(event), pipeline) if event.from_box else []
+    with writing():
+        car = _car_of(event)
+        take_back(standing_numbers(batch, 0, MOST_CARS), stamp)
+        (car,) = storage.cars_by_number([car.id])
+        if event.from_box:
+            _remember(pipeline)
+            _set_box(car, _box_before(event), rows, stamp, event.id)
+            storage.arrange(car.photo_id)
+        else:
+            add_box_event(car, car.box, stamp, event.id)
+            record_label(car, NO_CAR, car.shown_model, stamp)
+            webhook_events.labels_changed(stamp.batch)
+    return Relabelled(1, 0, stamp.batch, car=car)
+
+
+def _car_of(event: BoxEvent) -> Car:
+    """The car of an event, whose box is still the one that the event gave it."""
+    cars = storage.cars_by_number([event.car_id or 0])
+    if not cars or list(cars[0].box) != event.to_box:
+        raise NothingToUndoError(NOTHING)
+    return cars[0]
+
+
+def _box_before(event: BoxEvent) -> Box:
+    x, y, width, height = event.from_box or WHOLE_PHOTO
+    return x, y, width, height
+
+
+# ---- steps ----
+
+
+def _classify(photo: Photo, box: Box, pipeline: Pipeline) -> list[Prediction]:
+    """Rows of what the models say about a box of a stored photo."""
+    content = stored_content(photo, pipeline.files)
+    cars = classify_cars(content, pipeline, [DetectedCar(box, None, PERSON)]).cars
+    return make_predictions(with_merges(cars, pipeline.classifiers)[0])
+
+
+def _remember(pipeline: Pipeline) -> None:
+    for classifier in pipeline.classifiers:
+        remember_labels(classifier.card)
+
+
+def _insert(photo: Photo, box: Box, rows: Sequence[Prediction], stamp: Stamp) -> int:
+    """Insert a drawn car behind the others; its number."""
+    position = storage.next_position(photo.id)
+    car = make_car(DetectedCar(box, None, PERSON), position)
+    storage.insert_car(photo, car, rows)
+    insert_predictions([(car, row) for row in rows])
+    add_box_event(car, None, stamp)
+    return car.id
+
+
+def _set_box(
+    car: Car, box: Box, rows: Sequence[Prediction], stamp: Stamp, undoes: int | None = None
+) -> None:
+    """Move the box of a car; a person has found it then, unless it is the whole photo again."""
+    before, found_by = car.box, WHOLE if box == WHOLE_PHOTO else PERSON
+    storage.set_box(car, DetectedCar(box, None, found_by))
+    replace_predictions(car, rows)
+    add_box_event(car, before, stamp, undoes)
