@@ -196,8 +196,11 @@ def classifier() -> FakeClassifier:
 
 @pytest.fixture
 def cars() -> FakeClassifier:
-    """A second model with labels of its own. It is live in modules whose `others` names it."""
-    return FakeClassifier(make_cars_card())
+    """A second model with labels of its own, to which photos look less familiar than the other one
+    is sure, so that the other one's answer is chosen. Live in modules whose `others` names it."""
+    model = FakeClassifier(make_cars_card())
+    model.familiarity = 0.5
+    return model
 
 
 @pytest.fixture

@@ -28,12 +28,13 @@ class GivenDetector:
         self,
         content: bytes,
         classifiers: Sequence[Any],
+        detector: object = None,
         *,
-        cars: Sequence[DetectedCar] | None = None,
+        cars: Sequence[DetectedCar] = (),
         **options: Any,
     ) -> ClassifiedPhoto:
         version = None
-        if cars is None and self.version is not None:
+        if not cars and self.version is not None:
             cars, version = [DetectedCar(box, 0.9, "detector") for box in self.boxes], self.version
         photo = classify_given(content, classifiers, cars=cars, **options)
         return ClassifiedPhoto(**(vars(photo) | {"detector_version": version}))
