@@ -221,15 +221,17 @@ def test_the_devkit_may_be_csv_with_and_without_heading(
     assert pairs(list_photos(tmp_path, CARS)) == TWO_CARS
 
 
-def test_a_bounding_box_is_cut_out_for_training_and_measuring(tmp_path: Path) -> None:
+def test_a_car_is_cut_out_with_its_margin_and_for_training_with_more(tmp_path: Path) -> None:
     canvas = Image.new("RGB", (60, 40), (0, 0, 200))
     canvas.paste((200, 0, 0), (10, 4, 40, 24))
     canvas.save(tmp_path / "000001.png")
     (tmp_path / "anno_train.csv").write_text("000001.png,11,5,40,24,red\n")
     listing = list_photos(tmp_path, CARS)
     examples, _ = read_examples(listing.photos, 200)
-    assert examples[0].pixels.shape == (20, 30, 3)
-    assert (fit_all(examples, InputSpec(8, 8)) == (200, 0, 0)).all()
+    assert examples[0].pixels.shape == (24, 36, 3)  # a tenth on each side
+    measured = fit_all(examples, InputSpec(22, 32))[0]  # three hundredths
+    assert (measured[2:-2, 2:-2] == (200, 0, 0)).all()
+    assert (measured[0, 0] != (200, 0, 0)).any()
 
 
 def test_a_box_outside_the_photo_is_refused_by_name(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.domain import UNCLASSIFIED, Answer, Box, DecodedPhoto, DetectedCar
+from webapp.inference.decoding.crop import cut_out
 
-MARGIN = 0.03  # of a box's sides, added on each side of what is cut out
 _MOST_SIDE = 2560  # of a photo decoded for small cars
 
 
@@ -15,12 +15,8 @@ def crop(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     """What a car's box and its margin cut out of a decoded photo: uint8 RGB, at least one pixel."""
     height, width = pixels.shape[:2]
     x, y, across, down = box
-    left, right = (x - MARGIN * across) * width, (x + (1 + MARGIN) * across) * width
-    top, bottom = (y - MARGIN * down) * height, (y + (1 + MARGIN) * down) * height
-    first_column, first_row = max(0, int(left)), max(0, int(top))
-    last_column = min(width, max(first_column + 1, int(np.ceil(right))))
-    last_row = min(height, max(first_row + 1, int(np.ceil(bottom))))
-    return pixels[first_row:last_row, first_column:last_column]
+    edges = x * width, y * height, (x + across) * width, (y + down) * height
+    return cut_out(pixels, edges)
 
 
 def side_for(cars: Sequence[DetectedCar], side: int, photo: DecodedPhoto) -> int:

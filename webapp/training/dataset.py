@@ -25,6 +25,8 @@ from webapp.training.recipe import SplitRule
 
 Examples = list["TrainingExample"]
 Parts = dict[str, Examples]
+# around the box of a car, for random crops that reach beyond it as inexact boxes do
+_CONTEXT = 0.1
 # steps of 255 between small copies; photos that only share a hash differ by 18
 _ALIKE = 15.0
 _SAME_PICTURE = 4.0  # one picture, compressed or scaled anew
@@ -45,7 +47,7 @@ class TrainingExample(LabelledPhoto):
 def _read_example(photo: LabelledPhoto, max_side: int) -> TrainingExample:
     """A photo read as in serving, then made smaller. Raises `OSError` or `PhotoRefusedError`."""
     content = photo.path.read_bytes()
-    pixels = decode_cut(content, photo.box)
+    pixels = decode_cut(content, photo.box, margin=_CONTEXT)
     image = Image.fromarray(pixels)
     size, dhash = image.size, difference_hash(image)
     if max(size) > max_side:

@@ -150,6 +150,9 @@ class Recipe:
     labels: tuple[Label, ...] = ()
     naming: _Naming = field(default_factory=_Naming)  # for labels that come from the data
     layout: Layout = field(default_factory=Layout)
+    # what it learns from: whole photos (or what their boxes cut out), or the car that the live
+    # detector finds in each, as in serving
+    cars: Literal["whole", "detect"] = "whole"
     data: tuple[DataSource, ...] = ()  # what is known about the data folders
     split: SplitRule = field(default_factory=SplitRule)
     backbone: str = "mobilenet_v2"  # docs/models.md says what each costs

@@ -15,6 +15,7 @@ from webapp.inference.models.held_out import HELD_OUT, Split, once_each, read_sp
 from webapp.inference.models.publish import GOLDEN_FOLDER, publish
 from webapp.inference.models.registry import Registry
 from webapp.training.callbacks import curves, tensorboard
+from webapp.training.car_boxes import with_main_cars
 from webapp.training.card import TrainingData, make_card
 from webapp.training.checkpoint import CHECKPOINT_FILE
 from webapp.training.dataset import (
@@ -105,6 +106,8 @@ def _publish(
 def prepare(job: TrainingJob[Recipe]) -> TrainingData:
     """Read and divide the photos. Raises `TrainingError` if data or weights cannot be used."""
     listing = list_data(job.data, job.recipe)
+    if job.recipe.cars == "detect":
+        listing = with_main_cars(listing, job.models)
     recipe = with_labels(job.recipe, listing.labels)
     keras.utils.set_random_seed(recipe.seed)
     bar = tqdm(listing.photos, "reading photos", unit="photo", file=sys.stderr, leave=False)

@@ -12,12 +12,14 @@ from tests.children import children_in_this_process
 from tests.training.detector.toys import toy_recipe, write_toys
 from webapp.errors import ModelUnavailableError, TrainingError
 from webapp.inference.models.detector_card import DetectorCard
-from webapp.inference.models.held_out import read_split
+from webapp.inference.models.held_out import LabelledPhoto, read_split
 from webapp.inference.models.loading import load_detector
 from webapp.inference.models.registry import Registry
+from webapp.training.car_boxes import with_main_cars
 from webapp.training.detector.recipe import DetectorRecipe
 from webapp.training.detector.train import train_detector
 from webapp.training.job import TrainingJob, TrainingProgress
+from webapp.training.readers import Listing
 
 pytestmark = pytest.mark.tensorflow
 
@@ -100,6 +102,27 @@ def test_a_version_that_answers_differently_here_is_not_used(
     (tmp_path / "card.json").write_text(replace(card, golden=(moved,)).to_json())
     with pytest.raises(ModelUnavailableError, match="gives another answer on this machine"):
         load_detector(tmp_path, "litert")
+
+
+def test_photos_get_the_box_of_the_car_that_the_live_detector_finds(
+    job: TrainingJob[DetectorRecipe], card: DetectorCard
+) -> None:
+    path = job.data[0] / "00.png"
+    folder = job.models / card.name / "1"
+    least = replace(card, threshold=0.0)  # so that it finds something
+    (folder / "card.json").write_text(least.to_json())
+    listing = Listing((LabelledPhoto(path, "red"),), {"red": "red"})
+    (photo,) = with_main_cars(listing, job.models).photos
+    (folder / "card.json").write_text(card.to_json())
+    assert photo.box is not None
+    left, top, right, bottom = photo.box
+    assert 0 <= left < right <= 96
+    assert 0 <= top < bottom <= 96
+
+
+def test_a_recipe_of_crops_needs_a_live_detector(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no detector is live"):
+        with_main_cars(Listing((), {}), tmp_path)
 
 
 def test_it_refuses_to_resume_nothing(job: TrainingJob[DetectorRecipe], tmp_path: Path) -> None:

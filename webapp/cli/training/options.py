@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from webapp.extensions import get_registry
+from webapp.extensions import get_config, get_registry
 from webapp.inference.models.card import KERAS_FILE
 from webapp.inference.models.held_out import LabelledPhoto, hashed, once_each
 
@@ -95,9 +95,13 @@ def photos_in(name: str, options: DataOptions) -> tuple[list[LabelledPhoto], lis
 
     Boxes are cut out as in training. Raises `TrainingError`.
     """
+    from webapp.training.car_boxes import with_main_cars
     from webapp.training.readers import list_data
 
-    listing = list_data(options.data, options.recipe(name))
+    recipe = options.recipe(name)
+    listing = list_data(options.data, recipe)
+    if recipe.cars == "detect":
+        listing = with_main_cars(listing, get_config().models)
     kept, _, two_labels = once_each(map(hashed, listing.photos))
     twice = (f"{name}: the same file lies under another label too" for name in two_labels)
     return kept, [*listing.missing, *twice]

@@ -44,6 +44,17 @@ def open_version(folder: Path, engine: str) -> Classifier:
     return KerasClassifier(folder, card)
 
 
+def load_live_detector(models: Path, engine: str = "litert") -> Detector | None:
+    """The live detector in a folder of models, None when there is none. Raises like
+    `load_detector`."""
+    registry = Registry(models)
+    for name in registry.detectors():
+        version = registry.live_version(name)
+        if version is not None:
+            return load_detector(registry.version_folder(name, version), engine)
+    return None
+
+
 def load_detector(folder: Path, engine: str) -> Detector:
     """The detector in a version's folder, after its golden self-test.
 
