@@ -41,7 +41,8 @@ def remember(
     """
     with writing():
         connection = db.session.connection()
-        labels.remember_label_set(card.name, card.version, card.label_names)
+        parents = {label.name: label.parent for label in card.labels}
+        labels.remember_label_set(card.name, card.version, parents)
         if not again:
             connection.execute(
                 insert(Photo),

@@ -44,9 +44,11 @@ def test_the_photo_has_the_promised_shape(client: FlaskClient) -> None:
     }  # fmt: skip
     assert set(photo["prediction"]) == {
         "decision",
+        "level",
         "label",
         "confidence",
         "familiarity",
+        "parent",
         "ranked",
         "model",
         "elapsed_ms",

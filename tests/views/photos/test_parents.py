@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -22,3 +25,28 @@ def test_the_gallery_offers_parents_as_answers(client: FlaskClient) -> None:
     page = client.get("/gallery").text
     field = page[page.index('id="filter-decision"') :]
     assert '<option value="Audi">Audi</option>' in field[: field.index("</select>")]
+
+
+def test_the_page_of_a_photo_names_the_parent_and_the_labels(
+    client: FlaskClient, upload: Callable[..., str]
+) -> None:
+    page = client.get(f"/photos/{upload()}").text.replace("\u202f", " ")
+    assert re.search(r"An Audi, <span>\s*93 %\.</span>", page)
+    assert "A4 or A5, an Audi either way." in page
+
+
+def test_a_tile_has_the_parent_with_its_probability(
+    client: FlaskClient, upload: Callable[..., str]
+) -> None:
+    upload()
+    page = client.get("/gallery").text.replace("\u202f", " ")
+    tile = page[page.index('class="tile"') :]
+    assert "An Audi" in tile and "93 %" in tile
+
+
+def test_a_parent_is_not_confirmed_as_a_ground_truth(
+    reviewer: FlaskClient, upload: Callable[..., str]
+) -> None:
+    data = {"action": "confirm", "ids": [upload()]}
+    page = reviewer.post("/gallery/many", data=data, follow_redirects=True).text
+    assert "Nothing to confirm: the answers named no label" in page

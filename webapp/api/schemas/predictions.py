@@ -5,10 +5,10 @@ from typing import Annotated, cast
 
 from pydantic import Field
 
-from webapp.api.schemas.base import JsonShape, ModelVersionJson, Share
-from webapp.domain import Answer, RankedLabel
+from webapp.api.schemas.base import JsonShape, ModelVersionJson, Share, enum
+from webapp.domain import LEVELS, Answer, Parent, RankedLabel, level_of
 from webapp.inference.models.registry import Registry
-from webapp.services.photos.gallery import Prediction, full_ranking
+from webapp.services.photos.gallery import Prediction, full_ranking, parent_of
 
 
 class _RankedLabelJson(JsonShape):
@@ -21,17 +21,30 @@ class _RankedLabelJson(JsonShape):
     probability: Share
 
 
+class _ParentJson(JsonShape):
+    """The most probable parent of several labels, such as a make."""
+
+    label: str
+    probability: Share
+    """The sum of its labels' probabilities."""
+
+
 class PredictionJson(JsonShape):
     """The prediction of one model version for one car."""
 
     decision: str
-    """A label, or `unclassified` when the model is not sure enough."""
+    """A label; the name of `parent` when no label is sure enough; `unclassified` when the parent is
+    not either."""
+    level: Annotated[str, enum(*LEVELS)]
+    """What the decision names: a label, a parent, or nothing."""
     label: str
-    """The first label of the ranking, also when the decision is `unclassified`."""
+    """The first label of the ranking, also when it is not the decision."""
     confidence: Share
     """The probability of the first label."""
     familiarity: Share | None
     """How similar the photo is to the training photos; null for a version without this measure."""
+    parent: _ParentJson | None
+    """Null when no two of the model's labels have the same parent, or the model's card is gone."""
     ranked: list[_RankedLabelJson]
     """Every label, the most probable first; in `cars` of a photo the first five."""
     model: ModelVersionJson
@@ -44,22 +57,28 @@ def prediction_json(
 ) -> PredictionJson:
     """A stored prediction, with all labels or at most so many. `ranked` are all, where they are
     known."""
-    return _json(row, row.familiarity, (ranked or full_ranking(row, registry))[:most])
+    lines = (ranked or full_ranking(row, registry))[:most]
+    return _json(row, row.familiarity, parent_of(row, registry), lines)
 
 
 def answer_json(answer: Answer, most: int | None = None) -> PredictionJson:
     """A prediction that is not stored, with all labels or at most so many."""
-    return _json(answer, answer.output.familiarity, answer.ranked[:most])
+    return _json(answer, answer.output.familiarity, answer.parent, answer.ranked[:most])
 
 
 def _json(
-    answer: Prediction | Answer, familiarity: float | None, ranked: Iterable[RankedLabel]
+    answer: Prediction | Answer,
+    familiarity: float | None,
+    parent: Parent | None,
+    ranked: Iterable[RankedLabel],
 ) -> PredictionJson:
     return {
         "decision": answer.decision,
+        "level": level_of(answer.decision, answer.label),
         "label": answer.label,
         "confidence": answer.confidence,
         "familiarity": familiarity,
+        "parent": cast(_ParentJson, vars(parent)) if parent else None,
         "ranked": [cast(_RankedLabelJson, vars(line)) for line in ranked],
         "model": {"name": answer.model, "version": answer.version},
         "elapsed_ms": round(answer.elapsed_ms, 2),

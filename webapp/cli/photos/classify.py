@@ -26,7 +26,7 @@ from webapp.cli.photos.output_formats import (
 from webapp.cli.photos.paths import find_photos, read_photo
 from webapp.cli.photos.store import store_photos
 from webapp.cli.progress import pace, watch
-from webapp.domain import ALL_MODELS, PHOTO_ENDINGS, RankedLabel
+from webapp.domain import ALL_MODELS, PHOTO_ENDINGS, Parent, RankedLabel, level_of
 from webapp.errors import MarqueError
 from webapp.extensions import get_card, get_extensions, get_pipeline, get_registry
 from webapp.inference.classifier import ClassifiedPhoto, make_answer
@@ -254,7 +254,8 @@ def _classified(photo: ClassifiedPhoto, changed: Mapping[str, ModelCard], option
     for answer in photo.cars[0].answers:
         if card := changed.get(answer.model):
             answer = make_answer(card, answer.output, answer.elapsed_ms, options.top)
-        predictions.append(_prediction(answer, answer.ranked, answer.output.familiarity))
+        familiarity, parent = answer.output.familiarity, answer.parent
+        predictions.append(_prediction(answer, answer.ranked, familiarity, parent))
     return _predictions(predictions, options)
 
 
@@ -262,7 +263,8 @@ def _stored(stored: StoredPhoto, pipeline: Pipeline, options: _Options) -> Row:
     predictions = {}
     for prediction in history.current_predictions(stored.photo):
         ranked = history.full_ranking(prediction, get_registry())[: options.top]
-        predictions[prediction.model] = _prediction(prediction, ranked, prediction.familiarity)
+        familiarity, parent = prediction.familiarity, history.parent_of(prediction, get_registry())
+        predictions[prediction.model] = _prediction(prediction, ranked, familiarity, parent)
     asked = [predictions[model.card.name] for model in pipeline.classifiers]
     row = {"photo": stored.photo.public_id, "duplicate": stored.duplicate}
     return row | _predictions(asked, options)
@@ -275,14 +277,16 @@ def _predictions(predictions: list[dict[str, Any]], options: _Options) -> Row:
 
 
 def _prediction(
-    answer: Any, ranked: Sequence[RankedLabel], familiarity: float | None
+    answer: Any, ranked: Sequence[RankedLabel], familiarity: float | None, parent: Parent | None
 ) -> dict[str, Any]:
     """In the shape of the JSON API. `answer` is an `Answer` or a stored `Prediction`."""
     return {
         "decision": answer.decision,
+        "level": level_of(answer.decision, ranked[0].label),
         "label": ranked[0].label,
         "confidence": ranked[0].probability,
         "familiarity": familiarity,
+        "parent": asdict(parent) if parent else None,
         "ranked": [asdict(line) for line in ranked],
         "model": {"name": answer.model, "version": answer.version},
         "elapsed_ms": round(answer.elapsed_ms, 2),
@@ -293,4 +297,5 @@ def _sentence(prediction: dict[str, Any]) -> str:
     ranked = [RankedLabel(**line) for line in prediction["ranked"]]
     card = get_card(prediction["model"]["name"])
     decision, familiarity = prediction["decision"], prediction["familiarity"]
-    return wording.describe_answer(decision, ranked, card, familiarity).text
+    parent = Parent(**prediction["parent"]) if prediction.get("parent") else None
+    return wording.describe_answer(decision, ranked, card, familiarity, parent).text

@@ -30,7 +30,8 @@ def remember_labels(card: ModelCard) -> None:
     """Keep the labels of a version that answers, inside the caller's transaction."""
     if (database_name(), card.name, card.version) in events.remembered_sets:
         return
-    if events.remember_label_set(card.name, card.version, card.label_names):
+    parents = {label.name: label.parent for label in card.published_labels}
+    if events.remember_label_set(card.name, card.version, parents):
         update_map(card.name)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import inspect
 
-from webapp.domain import ALL_MODELS, RankedLabel, Rendition, make_tag, ready_rendition
+from webapp.domain import ALL_MODELS, Parent, RankedLabel, Rendition, make_tag, ready_rendition
 from webapp.errors import (
     BadRequestError,
     ModelError,
@@ -21,7 +21,7 @@ from webapp.errors import (
 )
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.admission import AdmissionLimiter
-from webapp.inference.classifier import rank_labels
+from webapp.inference.classifier import best_parent, rank_labels
 from webapp.inference.decoding.detect_format import CONTENT_TYPES
 from webapp.inference.decoding.images import (
     RENDERER,
@@ -31,6 +31,7 @@ from webapp.inference.decoding.images import (
     render_view,
 )
 from webapp.inference.models.card import ModelCard
+from webapp.inference.models.label_set import sum_merged
 from webapp.inference.models.registry import Registry
 from webapp.storage.cars.cars import find_car, is_main, load_cars
 from webapp.storage.cars.predictions import predictions_of
@@ -195,6 +196,16 @@ def full_ranking(prediction: Prediction, registry: Registry) -> tuple[RankedLabe
     if card is None or len(distribution) != len(card.labels):
         return stored_ranking(prediction)
     return rank_labels(distribution, card)
+
+
+def parent_of(prediction: Prediction, registry: Registry) -> Parent | None:
+    """The most probable parent of a stored prediction, None for labels without parents and when the
+    card is gone."""
+    card = card_of(prediction, registry)
+    distribution = np.frombuffer(prediction.distribution, dtype="<f4")
+    if card is None or len(distribution) != len(card.labels):
+        return None
+    return best_parent(sum_merged(distribution, card), card)
 
 
 def stored_ranking(prediction: Prediction) -> tuple[RankedLabel, ...]:

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE, Parent, RankedLabel
+from webapp.domain import (
+    NONE_OF_THESE,
+    PARENT,
+    UNCLASSIFIED,
+    UNUSABLE,
+    Parent,
+    RankedLabel,
+    level_of,
+)
 from webapp.inference.classifier import is_familiar
 from webapp.inference.models.card import ModelCard
 
@@ -60,9 +68,9 @@ def describe_answer(
     familiarity: float | None = None,
     parent: Parent | None = None,
 ) -> Sentence:
-    """The decision in words, for at least two ranked labels; `parent` is the one that may be it."""
-    if parent is not None and decision == parent.label:
-        return _describe_parent(parent, ranked, card)
+    """The decision in words, for at least two ranked labels; `parent` is the most probable one."""
+    if level_of(decision, ranked[0].label) == PARENT:
+        return _describe_parent(decision, parent, ranked, card)
     first, second = ranked[0], ranked[1]
     name, next_name = display(card, first.label), display(card, second.label)
     noun = card.noun if card else "label"
@@ -87,16 +95,17 @@ def describe_answer(
 
 
 def _describe_parent(
-    parent: Parent, ranked: Sequence[RankedLabel], card: ModelCard | None
+    decision: str, parent: Parent | None, ranked: Sequence[RankedLabel], card: ModelCard | None
 ) -> Sentence:
     """ "An Audi, 94 %." with the labels that it may be."""
     parents = card.parent_of if card else {}
-    labels = tuple(line.label for line in ranked if parents.get(line.label) == parent.label)[:2]
-    names = [display(card, label).removeprefix(f"{parent.label} ") for label in labels]
-    name = f"{'an' if parent.label[0].lower() in 'aeio' else 'a'} {parent.label}"
+    labels = tuple(line.label for line in ranked if parents.get(line.label) == decision)[:2]
+    names = [display(card, label).removeprefix(f"{decision} ") for label in labels]
+    name = f"{'an' if decision[0].lower() in 'aeio' else 'a'} {decision}"
     reason = f"{' or '.join(names)}, {name} either way." if names else ""
-    strong, after = f"{name[0].upper()}{name[1:]}", f"{percent(parent.probability)}."
-    return Sentence("parent", "", strong, after, reason, "", labels)
+    known = parent is not None and parent.label == decision
+    after = f"{percent(parent.probability)}." if parent and known else "most likely."
+    return Sentence("parent", "", f"{name[0].upper()}{name[1:]}", after, reason, "", labels)
 
 
 def short_answer(sentence: Sentence) -> str:

@@ -4,7 +4,7 @@ of main cars up to date as well. Nothing here commits."""
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import String, and_, bindparam, case, exists, func, inspect, select, update
+from sqlalchemy import String, and_, bindparam, case, exists, func, inspect, or_, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.domain import NO_CAR, NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
@@ -21,7 +21,8 @@ _VERDICTS = ((UNUSABLE, UNUSABLE), (NO_CAR, NO_CAR))  # with the outcomes that t
 def _outcome_for(truth: Any, truth_model: Any) -> Any:
     """The outcome of a prediction by the ground truth of its car, as an SQL expression.
 
-    "None of these" is answered right by not naming a label. A label that the prediction's version
+    The parent of the ground truth is right too. "None of these" is answered right by not naming a
+    label. A label that the prediction's version
     does not know, or a "none of these" about another model's labels, says nothing about it.
     """
     expected = expected_for(truth)  # after a merge or a split
@@ -31,6 +32,12 @@ def _outcome_for(truth: Any, truth_model: Any) -> Any:
         KnownLabel.label == truth,
     )
     unknown = ~known.correlate(Car, Prediction)
+    its_parent = exists().where(
+        KnownLabel.model == Prediction.model,
+        KnownLabel.version == Prediction.version,
+        or_(KnownLabel.label == truth, KnownLabel.label == expected),
+        KnownLabel.parent == Prediction.decision,
+    )
     none = truth == NONE_OF_THESE
     return case(
         (truth.is_(None), UNLABELLED),
@@ -41,6 +48,7 @@ def _outcome_for(truth: Any, truth_model: Any) -> Any:
         (Prediction.decision == func.coalesce(expected, truth), "correct"),
         (and_(truth != NONE_OF_THESE, unknown, expected.is_(None)), UNLABELLED),
         (Prediction.decision == UNCLASSIFIED, "unclassified"),
+        (its_parent.correlate(Car, Prediction), "correct"),
         else_="wrong",
     )
 

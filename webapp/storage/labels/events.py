@@ -2,7 +2,7 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -219,16 +219,20 @@ def versions_that_answered() -> Sequence[tuple[str, int]]:
     return [(model, version) for model, version in rows]
 
 
-def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
-    """Keep the labels of a version to compare answers with; False when they are kept already."""
+def remember_label_set(model: str, version: int, parents: Mapping[str, str]) -> bool:
+    """Keep the labels of a version, each with its parent or "", to compare answers with; False when
+    they are kept already."""
     mine = (KnownLabel.model == model, KnownLabel.version == version)
     connection = db.session.connection()
     known = set(connection.execute(select(KnownLabel.label).where(*mine)).scalars())
-    missing = [label for label in labels if label not in known]
+    missing = [label for label in parents if label not in known]
     if not missing:  # and never will be: label sets are not taken away
         remembered_sets.add((database_name(), model, version))
         return False
-    rows = [{"model": model, "version": version, "label": label} for label in missing]
+    rows = [
+        {"model": model, "version": version, "label": label, "parent": parents[label] or None}
+        for label in missing
+    ]
     connection.execute(insert(KnownLabel), rows)
     if known:  # its answers can be compared with these labels now
         theirs = (Prediction.model == model, Prediction.version == version)

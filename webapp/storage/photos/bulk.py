@@ -4,10 +4,10 @@ callers go chunk by chunk."""
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, exists, func, insert, literal, or_, select, update
+from sqlalchemy import and_, case, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
-from webapp.domain import MERGE, NONE_OF_THESE, UNCLASSIFIED
+from webapp.domain import MERGE, NONE_OF_THESE
 from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import count_rows, db, update_rows
 from webapp.storage.labels.canonical import canonical_of
@@ -47,9 +47,10 @@ def label_cars(numbers: Sequence[int], label: str, model: str | None, stamp: Sta
 def confirm_cars(numbers: Sequence[int], wanted: GalleryFilter, stamp: Stamp) -> int:
     """The same with what the meant model answered, where it named a label."""
     if not wanted.model:
-        label = func.nullif(Car.shown_decision, UNCLASSIFIED)
+        label = case((Car.shown_decision == Car.shown_label, Car.shown_label))
         return _label(numbers, canonical_of(Car.shown_model, label), Car.shown_model, stamp)
-    decision = canonical_of(Prediction.model, func.nullif(Prediction.decision, UNCLASSIFIED))
+    label = case((Prediction.decision == Prediction.label, Prediction.label))
+    decision = canonical_of(Prediction.model, label)
     meant = of_version(wanted.model, wanted.version)
     answer = select(decision).where(Prediction.car_id == Car.id, *meant)
     return _label(numbers, answer.correlate(Car).scalar_subquery(), literal(wanted.model), stamp)

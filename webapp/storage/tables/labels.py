@@ -29,13 +29,15 @@ _undo = table("label_events", column("undoes")).alias("undo")
 
 
 class KnownLabel(Base):
-    """One label of a model version: a ground truth that its answers can be compared with."""
+    """One label of a model version: a ground truth that its answers can be compared with. An answer
+    that is its `parent` is right for it too."""
 
     __tablename__ = "known_labels"
 
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     label: Mapped[str] = mapped_column(String(120), primary_key=True)
+    parent: Mapped[str | None] = mapped_column(String(120))
 
 
 class LabelEdit(Base):

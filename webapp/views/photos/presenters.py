@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.domain import Answer, Parent, RankedLabel
+from webapp.domain import PARENT, Answer, Parent, RankedLabel, level_of
 from webapp.extensions import get_card, get_registry
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import as_current, parts_by_label
@@ -12,6 +12,7 @@ from webapp.services.photos.gallery import (
     Prediction,
     card_of,
     full_ranking,
+    parent_of,
     stored_ranking,
 )
 from webapp.services.photos.wording import (
@@ -61,8 +62,7 @@ def present_answer(answer: Answer) -> PresentedAnswer:
 
 def present_prediction(prediction: Prediction) -> PresentedAnswer:
     """A stored prediction with all its labels, in the words of the version that made it."""
-    ranked = full_ranking(prediction, get_registry())
-    return _present(prediction.decision, ranked, card_for(prediction), prediction.familiarity)
+    return _present_stored(prediction, full_ranking(prediction, get_registry()))
 
 
 def present_photo(photo: Photo) -> PresentedAnswer | None:
@@ -70,8 +70,7 @@ def present_photo(photo: Photo) -> PresentedAnswer | None:
     prediction = photo.prediction
     if prediction is None:
         return None
-    ranked = stored_ranking(prediction)
-    return _present(prediction.decision, ranked, card_for(prediction), prediction.familiarity)
+    return _present_stored(prediction, stored_ranking(prediction))
 
 
 def card_for(prediction: Prediction) -> ModelCard | None:
@@ -79,22 +78,29 @@ def card_for(prediction: Prediction) -> ModelCard | None:
     return card_of(prediction, get_registry()) or get_card(prediction.model)
 
 
+def _present_stored(prediction: Prediction, ranked: Sequence[RankedLabel]) -> PresentedAnswer:
+    card, parent = card_for(prediction), None
+    if level_of(prediction.decision, ranked[0].label) == PARENT:
+        parent = parent_of(prediction, get_registry())
+    return _present(prediction.decision, ranked, card, prediction.familiarity, parent)
+
+
 def _present(
     decision: str,
     ranked: Sequence[RankedLabel],
     card: ModelCard | None,
     familiarity: float | None,
-    parent: Parent | None = None,
+    parent: Parent | None,
 ) -> PresentedAnswer:
     sentence = describe_answer(decision, ranked, card, familiarity, parent)
     rest = sum(line.probability for line in ranked[FIRST:])
-    leading = parent if parent is not None and sentence.kind == "parent" else ranked[0]
+    leading = ranked[0] if sentence.kind != "parent" else parent
     return PresentedAnswer(
         sentence=sentence,
         title=sentence.text.rstrip("."),
         chip=short_answer(sentence),
         color=_color(ranked[0].label, card) if sentence.named else "",
-        percent=percent(leading.probability) if sentence.kind != "none" else "",
+        percent=percent(leading.probability) if leading and sentence.kind != "none" else "",
         bars=[_bar(line, card, named=line.label in sentence.named) for line in ranked],
         rest=f"under {percent(0.01)}" if rest < 0.01 else percent(rest),
     )
