@@ -61,6 +61,17 @@ def test_only_a_wrong_parent_is_a_mix_up() -> None:
     assert rows == [("bmw-m3", "Audi", 1)]
 
 
+def test_a_parent_is_right_by_itself_and_by_any_of_its_labels() -> None:
+    answers = counts(
+        ("audi-a4", "Audi", 3),
+        ("audi-a4", "audi-a5", 2),
+        ("audi-a5", UNCLASSIFIED, 1),
+        ("bmw-m3", "Audi", 4),
+    )
+    (row,) = figures.parent_accuracies(answers, CARD)
+    assert (row.parent, row.right.hits, row.right.n) == ("Audi", 5, 6)
+
+
 def test_the_matrix_has_a_column_for_a_parent_that_was_the_answer() -> None:
     matrix = confusion_matrix(counts(("audi-a4", "Audi", 5), ("bmw-m3", "Audi", 1)), CARD)
     assert matrix.columns == (*CARD.label_names, "Audi", UNCLASSIFIED)

@@ -50,3 +50,12 @@ def test_a_parent_is_not_confirmed_as_a_ground_truth(
     data = {"action": "confirm", "ids": [upload()]}
     page = reviewer.post("/gallery/many", data=data, follow_redirects=True).text
     assert "Nothing to confirm: the answers named no label" in page
+
+
+def test_the_statistics_have_a_table_of_groups(
+    client: FlaskClient, upload: Callable[..., str], key: dict[str, str]
+) -> None:
+    path = f"/api/v1/photos/{upload()}/ground-truth"
+    client.put(path, json={"label": "audi-a5"}, headers=key)
+    page = client.get("/stats").text
+    assert "Group by group" in page and '<th scope="row">Audi</th>' in page

@@ -68,6 +68,14 @@ class _LabelFiguresJson(JsonShape):
     """Photos to check until the interval of `found` is within 5 points."""
 
 
+class _ParentFiguresJson(JsonShape):
+    """How good a version is on the labels of one parent."""
+
+    parent: str
+    right: _CountedShareJson
+    """The answer was one of its labels, or the parent itself."""
+
+
 class _MixUpJson(JsonShape):
     """How often one label was taken for another."""
 
@@ -126,6 +134,8 @@ class StatisticsJson(JsonShape):
     """Photos of a random sample: only these shares hold for all photos."""
     labels: list[_LabelFiguresJson]
     """The worst first."""
+    parents: list[_ParentFiguresJson]
+    """The parents of several labels, the worst first."""
     mix_ups: list[_MixUpJson]
     reliability: list[ReliabilityJson]
     thresholds: list[_AtThresholdJson]
@@ -155,6 +165,10 @@ def statistics_json(
                 "more_needed": line.more,
             }
             for line in figures.label_accuracies(counts, card)
+        ],
+        "parents": [
+            {"parent": line.parent, "right": _share_json(line.right)}
+            for line in figures.parent_accuracies(counts, card)
         ],
         "mix_ups": [
             {"ground_truth": mix_up.truth, "decision": mix_up.decision, "n": mix_up.n}

@@ -80,6 +80,14 @@ class _LabelAccuracy:
 
 
 @dataclass(frozen=True)
+class _ParentAccuracy:
+    """One parent: how many photos of its labels got one of them, or the parent, as the answer."""
+
+    parent: str
+    right: Share
+
+
+@dataclass(frozen=True)
 class _MixUpCount:
     """`n` photos that are `truth` and were called `decision`; `photos` are the newest of them."""
 
@@ -207,6 +215,19 @@ def label_accuracies(counts: Counts, card: ModelCard) -> list[_LabelAccuracy]:
     return sorted(
         labels, key=lambda row: (row.recall.n == 0, row.recall.share, -row.recall.n, row.label)
     )
+
+
+def parent_accuracies(counts: Counts, card: ModelCard) -> list[_ParentAccuracy]:
+    """Every parent of several labels that has checked photos, the lowest share first."""
+    n: dict[str, int] = defaultdict(int)
+    hits: dict[str, int] = defaultdict(int)
+    for pair in counts.pairs:
+        if parent := card.parent_of.get(pair.truth):
+            n[parent] += pair.n
+            right = parent in (pair.decision, card.parent_of.get(pair.decision))
+            hits[parent] += pair.n if right else 0
+    rows = [_ParentAccuracy(parent, share_of(hits[parent], n[parent])) for parent in n]
+    return sorted(rows, key=lambda row: (row.right.share, -row.right.n, row.parent))
 
 
 def split_labels(card: ModelCard) -> dict[str, list[str]]:

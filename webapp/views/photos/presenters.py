@@ -94,7 +94,7 @@ def _present(
 ) -> PresentedAnswer:
     sentence = describe_answer(decision, ranked, card, familiarity, parent)
     rest = sum(line.probability for line in ranked[FIRST:])
-    leading = ranked[0] if sentence.kind != "parent" else parent
+    leading: RankedLabel | Parent | None = ranked[0] if sentence.kind != "parent" else parent
     return PresentedAnswer(
         sentence=sentence,
         title=sentence.text.rstrip("."),

@@ -108,6 +108,7 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
         "shown": len(labels) if len(labels) <= _ALL_SHOWN else _FIRST_SHOWN,
         "most": max((label.recall.n for label in labels), default=0),
         "by_need": sorted(labels, key=lambda row: (-row.more, row.recall.n, row.label)),
+        "parents": figures.parent_accuracies(counts, card),
         "has_parents": any(label.parent for label in card.labels),
         "name": _namer(card),
         "matrix": matrix,
