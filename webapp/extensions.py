@@ -1,7 +1,9 @@
 """What a process owns once: file store, registry of models, classifiers, limiters."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 from flask import Flask, current_app, g, has_app_context
@@ -13,7 +15,7 @@ from webapp.errors import MarqueError, ModelNotFoundError, ModelRefusedError, Mo
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.detector import Detector
-from webapp.inference.models.card import ModelCard
+from webapp.inference.models.card import ModelCard, VersionCard
 from webapp.inference.models.label_set import apply_edits, resolve_edits
 from webapp.inference.models.loading import load_classifier, load_detector
 from webapp.inference.models.registry import Registry
@@ -100,12 +102,13 @@ class Extensions:
         return self._serving.live(name)
 
     def classifiers(self, choice: str) -> list[Classifier]:
-        """The models that a choice stands for, the one whose answer is shown first in front.
+        """The models that a choice stands for.
 
-        `choice` is a model's name, "" for the site's own, or `ALL_MODELS`. Of all, those that
-        cannot be used now are left out. Raises like `classifier`, and when none can be used.
+        `choice` is a model's name, `ALL_MODELS`, or "" for the site's own: all as well, unless the
+        settings name one. Of all, those that cannot be used now are left out. Raises like
+        `classifier`, and when none can be used.
         """
-        if choice != ALL_MODELS:
+        if choice != ALL_MODELS and (choice or self.config.model):
             return [self.classifier(choice)]
         usable, trouble = [], None
         for name in self.live_models():
@@ -140,7 +143,10 @@ class Extensions:
             names = self.live_models() or [self._resolve("")]
         except ModelUnavailableError as error:
             return str(error)
-        return " ".join(filter(None, map(self._serving.trouble, names[:MOST_LOADED])))
+        troubles = [self._serving.trouble(name) for name in names[:MOST_LOADED]]
+        if detector := self.live_detector():
+            troubles.append(self._detectors.trouble(detector))
+        return " ".join(filter(None, troubles))
 
     def live_models(self) -> list[str]:
         """The names of all models with a live version, the site's own first."""
@@ -169,9 +175,7 @@ class Extensions:
                 return serving
         return self.version(name, version)
 
-    def pool(
-        self, classifiers: Sequence[Classifier], processes: int | None, photos: int
-    ) -> Alone | Pool:
+    def pool(self, pipeline: Pipeline, processes: int | None, photos: int) -> Alone | Pool:
         """Processes that classify the files of a folder: `processes`, or one for each core.
 
         This process alone does it for few photos. Raises `ModelUnavailableError`.
@@ -179,10 +183,13 @@ class Extensions:
         enough = photos if processes else photos // _WORTH_A_PROCESS
         count = min(processes or available_cores(), enough)
         if count <= 1 or self._given:
-            return Alone(classifiers)
-        cards = [classifier.card for classifier in classifiers]
-        folders = [self.registry.version_folder(card.name, card.version) for card in cards]
-        return Pool(count, folders, self.config.engine)
+            return Alone(pipeline.classifiers, pipeline.detector)
+        folders = [self._folder(classifier.card) for classifier in pipeline.classifiers]
+        detector = self._folder(pipeline.detector.card) if pipeline.detector else None
+        return Pool(count, folders, self.config.engine, detector)
+
+    def _folder(self, card: VersionCard) -> Path:
+        return self.registry.version_folder(card.name, card.version)
 
     def live(self, name: str = "") -> tuple[str, int]:
         """Name and version of a live model.
@@ -212,12 +219,12 @@ class Extensions:
         return name or names[0]
 
     def detector(self) -> Detector | None:
-        """The live detector, None when it is off or there is none; self-tested on first need.
-
-        Raises `ModelUnavailableError` when no version of it can be used.
-        """
+        """The live detector, None when it is off, there is none, or no version of it can be used:
+        photos then count as one car each, and `trouble` says why. Self-tested on first need."""
         name = self.live_detector()
-        return self._detectors.live(name) if name else None
+        with suppress(ModelUnavailableError):
+            return self._detectors.live(name) if name else None
+        return None
 
     def live_detector(self) -> str | None:
         """The name of the detector with a live version, None when it is off or there is none."""
@@ -262,9 +269,11 @@ def get_classifier(name: str = "") -> Classifier:
 
 
 def get_pipeline(choice: str = "") -> Pipeline:
-    """What a photo passes for the models of a choice: see `Extensions.classifiers`."""
+    """What a photo passes for the models of a choice: see `Extensions.classifiers`. The detector
+    finds its cars, when one is live."""
     extensions = get_extensions()
-    return Pipeline(extensions.classifiers(choice), extensions.files, extensions.limiter)
+    classifiers = extensions.classifiers(choice)
+    return Pipeline(classifiers, extensions.files, extensions.limiter, extensions.detector())
 
 
 def load_version(name: str, version: int) -> Classifier:

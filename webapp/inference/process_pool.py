@@ -19,6 +19,7 @@ import webapp
 from webapp.domain import Answer
 from webapp.errors import BrokenPhotoError, MarqueError, ModelUnavailableError
 from webapp.inference.classifier import ClassifiedPhoto, Classifier, classify, read_file
+from webapp.inference.detector import Detector
 
 _CHUNK = 8  # photos in a message: one message for each photo would cost as much as it saves
 _AHEAD = 8  # chunks per process that may be answered before the first: what a slow photo holds up
@@ -28,6 +29,8 @@ _NOTHING = np.empty(0, dtype=np.float32)
 Result = ClassifiedPhoto | MarqueError | None
 """What became of a photo; None when it was skipped."""
 _Results = list[ClassifiedPhoto | MarqueError]
+Setup = tuple[list[Path], str, Path | None]
+"""What a process loads: folders of classifiers, the engine, and a detector's folder."""
 _Chunk = list[tuple[Path, bool]]  # photos, and whether they are skipped
 _Skip = Callable[[Path], bool]
 
@@ -43,15 +46,18 @@ class Task:
 class Alone:
     """This process classifies one photo after the other."""
 
-    def __init__(self, classifiers: Sequence[Classifier]) -> None:
-        self._classifiers = classifiers
+    def __init__(self, classifiers: Sequence[Classifier], detector: Detector | None = None) -> None:
+        self._classifiers, self._detector = classifiers, detector
 
     def classify(
         self, paths: Iterable[Path], task: Task, skip: _Skip = lambda _path: False
     ) -> Iterator[tuple[Path, Result]]:
         """See `Pool.classify`."""
         for path in paths:
-            yield path, None if skip(path) else try_to_classify(path, self._classifiers, task)
+            if skip(path):
+                yield path, None
+            else:
+                yield path, try_to_classify(path, self._classifiers, self._detector, task)
 
     def close(self) -> None:
         """There is nothing to end."""
@@ -60,16 +66,19 @@ class Alone:
 class Pool:
     """Processes with networks of their own. One that dies is replaced, and costs one photo."""
 
-    def __init__(self, processes: int, folders: Sequence[Path], engine: str) -> None:
-        """`folders` are those of versions that passed their self-test in this process. Raises
-        `ModelUnavailableError` when the processes cannot start."""
+    def __init__(
+        self, processes: int, folders: Sequence[Path], engine: str, detector: Path | None = None
+    ) -> None:
+        """`folders` are those of classifiers, and `detector` that of a detector, that passed their
+        self-test in this process. Raises `ModelUnavailableError` when the processes cannot
+        start."""
         self._children: list[_Child] = []
         self._idle: SimpleQueue[_Child] = SimpleQueue()
         self._threads = ThreadPoolExecutor(processes)  # each waits for the answers of one process
         self._is_closed = False
         try:
             for _ in range(processes):
-                self._children.append(_Child(folders, engine))
+                self._children.append(_Child((list(folders), engine, detector)))
             for child in self._children:
                 child.wait_until_ready()
                 self._idle.put(child)
@@ -127,8 +136,8 @@ class Pool:
 class _Child:
     """A process of a pool; `start` starts it again after its end."""
 
-    def __init__(self, folders: Sequence[Path], engine: str) -> None:
-        self._setup = list(folders), engine
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
         self.start()
 
     def start(self) -> None:
@@ -182,7 +191,7 @@ def child_environment() -> dict[str, str]:
 
 
 def try_to_classify(
-    path: Path, classifiers: Sequence[Classifier], task: Task
+    path: Path, classifiers: Sequence[Classifier], detector: Detector | None, task: Task
 ) -> ClassifiedPhoto | MarqueError:
     """What `classify` makes of a file, or the error that it raised.
 
@@ -191,7 +200,7 @@ def try_to_classify(
     """
     try:
         content = read_file(path)
-        photo = classify(content, classifiers, thumbnail=task.store, top=task.top)
+        photo = classify(content, classifiers, detector, thumbnail=task.store, top=task.top)
     except MarqueError as error:
         return error
     cars = [

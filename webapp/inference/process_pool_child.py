@@ -5,23 +5,26 @@ import sys
 from multiprocessing.connection import Connection
 
 from webapp.errors import MarqueError
-from webapp.inference.models.loading import open_version
-from webapp.inference.process_pool import try_to_classify
+from webapp.inference.models.loading import open_detector, open_version
+from webapp.inference.process_pool import Setup, try_to_classify
 
 
 def main(descriptor: int) -> None:
     """Load the versions of the first message, answer "" or what is wrong, then chunk by chunk."""
     with Connection(descriptor) as connection:
-        folders, engine = connection.recv()
+        setup: Setup = connection.recv()
+        folders, engine, found_in = setup
         try:
             classifiers = [open_version(folder, engine) for folder in folders]
+            detector = open_detector(found_in, engine) if found_in else None
         except MarqueError as error:
             connection.send(str(error))
             return
         connection.send("")
         while True:
             paths, task = connection.recv()
-            connection.send([try_to_classify(path, classifiers, task) for path in paths])
+            results = [try_to_classify(path, classifiers, detector, task) for path in paths]
+            connection.send(results)
 
 
 def _silence_codecs() -> None:

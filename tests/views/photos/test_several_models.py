@@ -80,7 +80,7 @@ def test_several_photos_lead_to_the_chosen_models_answers(client: FlaskClient) -
 
 
 def test_another_model_can_be_asked_later(client: FlaskClient, send: Send) -> None:
-    path = f"/photos/{send('#C00000')}"
+    path = f"/photos/{send('#C00000', model='f1-teams')}"
     assert "Ask another model" in client.get(path).text
     answer = client.post(f"{path}/models", data={"model": "stanford-cars"}, follow_redirects=True)
     assert answer.request.full_path == f"{path}?model=stanford-cars"
@@ -99,7 +99,7 @@ def test_all_can_be_asked_at_once(client: FlaskClient, send: Send) -> None:
 def test_the_page_of_a_model_that_has_not_looked_offers_to_ask(
     client: FlaskClient, send: Send
 ) -> None:
-    page = client.get(f"/photos/{send()}?model=stanford-cars").text
+    page = client.get(f"/photos/{send(model='f1-teams')}?model=stanford-cars").text
     assert "Not answered yet." in page and "Road cars has not looked at this photo." in page
 
 
@@ -137,7 +137,7 @@ def test_a_label_of_another_model_is_no_label_here(reviewer: FlaskClient, send: 
 
 def test_the_gallery_can_be_of_one_model(client: FlaskClient, send: Send) -> None:
     both = send("#C00000", mark=1, model="all")
-    send(mark=2)
+    send(mark=2, model="f1-teams")
     page = client.get("/gallery?model=stanford-cars").text
     assert (
         "Answered by: Road cars" in page

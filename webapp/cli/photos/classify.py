@@ -225,7 +225,7 @@ def _rows(paths: list[Path], options: _Options, stack: ExitStack) -> Iterator[Ro
         photos = store_photos(paths, pipeline, options.truth, options.processes)
         stack.callback(photos.close)
         return (_row(*pair, lambda photo: _stored(photo, pipeline, options)) for pair in photos)
-    pool = get_extensions().pool(pipeline.classifiers, options.processes, len(paths))
+    pool = get_extensions().pool(pipeline, options.processes, len(paths))
     stack.enter_context(closing(pool))
     cards = [get_card(model.card.name) or model.card for model in pipeline.classifiers]
     changed = {card.name: card for card in cards if has_merges(card)}

@@ -28,7 +28,7 @@ def store_photos(
     What is stored already is not classified again. Raises `ModelUnavailableError` at once when the
     processes cannot start.
     """
-    pool = get_extensions().pool(pipeline.classifiers, processes, len(paths))
+    pool = get_extensions().pool(pipeline, processes, len(paths))
     origin = Origin(TERMINAL, "cli", truth, new_batch() if len(paths) > 1 else "")
 
     def is_known(path: Path) -> bool:

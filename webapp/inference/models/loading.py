@@ -60,14 +60,18 @@ def load_detector(folder: Path, engine: str) -> Detector:
 
     Raises `ModelUnavailableError` or `BadCardError`.
     """
+    detector = open_detector(folder, engine)
+    detector_self_test(detector, folder)
+    return detector
+
+
+def open_detector(folder: Path, engine: str) -> Detector:
+    """The same without the self-test."""
     card = DetectorCard.read(folder)
     if engine == "keras":
         from webapp.inference.keras_detector import KerasDetector
 
         check_files(folder, card, (KERAS_FILE,))
-        detector: Detector = KerasDetector(folder, card)
-    else:
-        check_files(folder, card, (COMPILED_FILE,))
-        detector = LiteRTDetector(folder, card)
-    detector_self_test(detector, folder)
-    return detector
+        return KerasDetector(folder, card)
+    check_files(folder, card, (COMPILED_FILE,))
+    return LiteRTDetector(folder, card)

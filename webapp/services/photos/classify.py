@@ -51,15 +51,16 @@ class Pipeline:
     """What a photo passes: the limiter, the detector, the models that classify its cars, and where
     its bytes live."""
 
-    classifiers: Sequence[Classifier]  # the answer of the first one is shown first
+    classifiers: Sequence[Classifier]
     files: FileStore
     limiter: AdmissionLimiter
     detector: Detector | None = None  # without one the whole photo counts as a car
 
     @property
     def model(self) -> str:
-        """The model whose answer is shown first, "" when none is asked."""
-        return self.classifiers[0].card.name if self.classifiers else ""
+        """The model whose answer is shown, "" when several are asked: then the one that knows this
+        kind of car answers."""
+        return self.classifiers[0].card.name if len(self.classifiers) == 1 else ""
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def _store(
         if origin.ground_truth:
             _label(cars[0], origin)
     answer = classified_cars[0].answer
-    if answer is None or origin.ground_truth or answer.model != pipeline.model:
+    if answer is None or origin.ground_truth:
         return StoredPhoto(_load(photo.sha256, pipeline.model), False, token)
     return StoredPhoto(photo, False, token, answer.ranked)
 
