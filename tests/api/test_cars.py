@@ -22,9 +22,7 @@ Headers = dict[str, str]
 
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> GivenDetector:
-    found = GivenDetector(monkeypatch)
-    found.boxes = [LEFT, RIGHT]
-    return found
+    return GivenDetector(monkeypatch)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from webapp.http.rate_limits import count_photos
 from webapp.services.jobs.queue import Job, Sender, known_job
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types import compare as compare_job
+from webapp.services.jobs.types import detect as detect_job
 from webapp.services.jobs.types import export as export_job
 from webapp.services.jobs.types import label_import as label_import_job
 from webapp.services.jobs.types import predict as predict_job
@@ -190,6 +191,23 @@ class _RankBody(ApiRequest):
         return reclassify_job.enqueue(registry, self.model, self.version, selection, _sender())
 
 
+class _DetectBody(ApiRequest):
+    """The live detector looks for cars in stored photos at which it has not looked yet; needs a key
+    of the scope `review`."""
+
+    model_config = example(kind="detect", filter={"since": "2026-01-01"})
+
+    kind: Literal["detect"]
+    filter: Filters = Field(default_factory=Filters)
+    """The filters of the list of photos; the whole history without it."""
+
+    def enqueue(self) -> Job:
+        """Add the job."""
+        check(Need.REVIEW)
+        detector = get_extensions().detector()
+        return detect_job.enqueue(detector, Selection(wanted=self.filter), _sender())
+
+
 class _CompareBody(ApiRequest):
     """Two versions classify the newest photos; needs a key of the scope `admin`."""
 
@@ -215,7 +233,14 @@ class _CompareBody(ApiRequest):
 
 
 _AnyBody = (
-    _UploadBody | _ExportBody | _ManyBody | _KeepBody | _PredictBody | _RankBody | _CompareBody
+    _UploadBody
+    | _ExportBody
+    | _ManyBody
+    | _KeepBody
+    | _PredictBody
+    | _RankBody
+    | _DetectBody
+    | _CompareBody
 )
 
 

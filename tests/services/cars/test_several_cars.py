@@ -35,9 +35,7 @@ def context(app: Flask) -> Iterator[None]:
 
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> GivenDetector:
-    found = GivenDetector(monkeypatch)
-    found.boxes = [LEFT, RIGHT]
-    return found
+    return GivenDetector(monkeypatch)
 
 
 @pytest.fixture

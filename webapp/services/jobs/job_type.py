@@ -11,6 +11,7 @@ from webapp.domain import SHORT, Who
 from webapp.errors import JobStoppedError
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
+from webapp.inference.detector import Detector
 from webapp.inference.models.registry import Registry
 from webapp.storage.file_stores.contract import FileStore
 
@@ -19,6 +20,8 @@ _T = TypeVar("_T")
 # Seconds between two looks at whether the job was cancelled, which also save how far the part is.
 SAVE_EVERY = 1.0
 _MOST_PARTS = 200  # of a job
+# Photos of a part: some seconds of work, so that a job spreads over workers and little is repeated.
+LEAST_PART, _MOST_PART = 20, 500
 
 
 class Tools(Protocol):
@@ -32,6 +35,10 @@ class Tools(Protocol):
 
     def classifiers(self, choice: str) -> Sequence[Classifier]:
         """The models that a choice stands for, see `webapp.extensions`."""
+
+    def detector(self) -> Detector | None:
+        """The live detector, None when it is off or there is none. Raises
+        `ModelUnavailableError`."""
 
     def one_version(self, name: str, version: int) -> Classifier:
         """One version of a model, the loaded one when it is live. Raises a `ModelError`."""
@@ -115,6 +122,20 @@ def cut(items: Sequence[_T], least: int, most: int = 0) -> list[Sequence[_T]]:
     size = max(1, least, -(-len(items) // _MOST_PARTS))
     size = min(size, most or size)
     return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def parts_of(numbers: Sequence[int]) -> list[Json]:
+    """Photos, by number, in parts of a handy size."""
+    chunks = cut(numbers, LEAST_PART, _MOST_PART)
+    return [{"photos": chunk, "total": len(chunk)} for chunk in chunks]
+
+
+def looking_title(name: str, version: int, params: Json) -> str:
+    """The title of a job in which a version looks at the photos of a filter, by its parameters."""
+    which = ", ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in params.items() if name != "sort"
+    )
+    return f"{name} {version} looks at {f'photos with {which}' if which else 'the whole history'}"
 
 
 def walk(

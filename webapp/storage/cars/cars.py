@@ -171,6 +171,19 @@ def photos_with_no_car(batch: str, car_ids: Sequence[int]) -> list[int]:
     return list(db.session.scalars(statement.where(*which)))
 
 
+def set_detector(photo_id: int, version: int) -> None:
+    """Note that this version of the detector has looked at a photo."""
+    update_rows(update(Photo).where(Photo.id == photo_id).values(detector_version=version))
+
+
+def unseen_photos(photo_ids: Sequence[int], version: int) -> list[int]:
+    """Those of these photos at which neither this version of the detector nor a later one has
+    looked, in order."""
+    unseen = or_(Photo.detector_version.is_(None), Photo.detector_version < version)
+    statement = select(Photo.id).where(Photo.id.in_(photo_ids), unseen).order_by(Photo.id)
+    return list(db.session.scalars(statement))
+
+
 def untouched(car_ids: Sequence[int]) -> list[int]:
     """Those of these cars about which nobody has said anything, and whose box nobody changed."""
     touched = or_(

@@ -15,6 +15,7 @@ from webapp.domain import SHORT, Who
 from webapp.errors import ModelNotFoundError
 from webapp.extensions import get_registry, get_tools
 from webapp.gallery_filter import GalleryFilter
+from webapp.services.jobs import job_type
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import JobView, Owner, Sender
 from webapp.services.jobs.types import reclassify as reclassify_job
@@ -42,7 +43,7 @@ def others(second: FakeClassifier) -> list[FakeClassifier]:
 @pytest.fixture(autouse=True)
 def context(app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Version 1 is live; parts have two photos."""
-    monkeypatch.setattr(reclassify_job, "LEAST_PART", 2)
+    monkeypatch.setattr(job_type, "LEAST_PART", 2)
     (config.models / "f1-teams" / "LIVE").write_text("1\n")
     with app.app_context():
         yield
@@ -167,6 +168,6 @@ def test_an_unknown_version_is_refused() -> None:
 
 def test_a_million_photos_are_cut_into_two_thousand_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    parts = reclassify_job.parts_of(range(1_000_000))
+    parts = job_type.parts_of(range(1_000_000))
     assert (len(parts), parts[-1]["total"], parts[-1]["photos"][-1]) == (2_000, 500, 999_999)
-    assert [part["total"] for part in reclassify_job.parts_of(range(50))] == [20, 20, 10]
+    assert [part["total"] for part in job_type.parts_of(range(50))] == [20, 20, 10]

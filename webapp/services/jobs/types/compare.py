@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from webapp.errors import BadRequestError, PhotoNotFoundError, PhotoRefusedError
 from webapp.inference.models.registry import Registry
 from webapp.services.jobs import queue
-from webapp.services.jobs.job_type import JobType, Json, RunningJob
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, parts_of
 from webapp.services.jobs.queue import Job, JobView, Sender
-from webapp.services.jobs.types.reclassify import parts_of
 from webapp.services.models import compare
 from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.storage import models as storage

@@ -1,13 +1,20 @@
 """The job that lets a version answer stored photos: the whole history, or what passes a filter."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from webapp.domain import count
 from webapp.errors import PhotoNotFoundError, PhotoRefusedError
 from webapp.gallery_filter import filter_params, parse_filter
 from webapp.inference.models.registry import Registry
 from webapp.services.jobs import queue
-from webapp.services.jobs.job_type import JobType, Json, RunningJob, cut, walk
+from webapp.services.jobs.job_type import (
+    JobType,
+    Json,
+    RunningJob,
+    looking_title,
+    parts_of,
+    walk,
+)
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.photos.bulk import Selection
 from webapp.services.photos.classify import Pipeline, ask_models
@@ -16,8 +23,6 @@ from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
 from webapp.storage.tables import Photo
 
-# Photos of a part: some seconds of work, so that a job spreads over workers and little is repeated.
-LEAST_PART, _MOST_PART = 20, 500
 # Photos that are listed between two looks whether the job was cancelled.
 _LISTED = 5_000
 _COUNTED = ("looked", "known", "gone")
@@ -32,13 +37,9 @@ def enqueue(
     """
     registry.card(model, version)
     params = filter_params(selection.wanted)
-    which = ", ".join(
-        f"{name.replace('_', ' ')} {value}" for name, value in params.items() if name != "sort"
-    )
-    title = f"{model} {version} looks at {f'photos with {which}' if which else 'the whole history'}"
     up_to = selection.up_to or last_id(Photo)
     asked = {"model": model, "version": version, "filter": params, "up_to": up_to}
-    return queue.enqueue(JOB_TYPE, asked, title, sender)
+    return queue.enqueue(JOB_TYPE, asked, looking_title(model, version, params), sender)
 
 
 def _plan(job: RunningJob) -> list[Json]:
@@ -50,12 +51,6 @@ def _plan(job: RunningJob) -> list[Json]:
         job.progress(0)
     job.say(f"{len(numbers):,} photos to look at.")
     return parts_of(numbers)
-
-
-def parts_of(numbers: Sequence[int]) -> list[Json]:
-    """Photos, by number, in parts of a handy size."""
-    chunks = cut(numbers, LEAST_PART, _MOST_PART)
-    return [{"photos": chunk, "total": len(chunk)} for chunk in chunks]
 
 
 def _do(job: RunningJob) -> Json:
