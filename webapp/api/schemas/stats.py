@@ -156,16 +156,7 @@ def statistics_json(
         "audited": _summary_json(
             figures.summarize(figures.of_sample(counts, figures.AUDITED), card)
         ),
-        "labels": [
-            {
-                "label": line.label,
-                "found": _share_json(line.recall),
-                "trust": _share_json(line.precision),
-                "f1": line.f1,
-                "more_needed": line.more,
-            }
-            for line in figures.label_accuracies(counts, card)
-        ],
+        "labels": _labels_json(counts, card),
         "parents": [
             {"parent": line.parent, "right": _share_json(line.right)}
             for line in figures.parent_accuracies(counts, card)
@@ -183,14 +174,7 @@ def statistics_json(
             }
             for band in figures.reliability(counts)
         ],
-        "thresholds": [
-            {
-                "threshold": step.percent / 100,
-                "right": _share_json(step.right),
-                "unclassified": _share_json(step.unsure),
-            }
-            for step in (thresholds[percent] for percent in figures.THRESHOLDS)
-        ],
+        "thresholds": [_threshold_json(thresholds[percent]) for percent in figures.THRESHOLDS],
         "months": [
             {"month": f"{point.year}-{point.month:02d}", "right": _share_json(point.right)}
             for point in figures.by_month(counts)
@@ -204,6 +188,27 @@ def statistics_json(
             for line in versions
         ],
     }
+
+
+def _threshold_json(step: figures.ThresholdFigures) -> _AtThresholdJson:
+    return {
+        "threshold": step.percent / 100,
+        "right": _share_json(step.right),
+        "unclassified": _share_json(step.unsure),
+    }
+
+
+def _labels_json(counts: Counts, card: ModelCard) -> list[_LabelFiguresJson]:
+    return [
+        {
+            "label": line.label,
+            "found": _share_json(line.recall),
+            "trust": _share_json(line.precision),
+            "f1": line.f1,
+            "more_needed": line.more,
+        }
+        for line in figures.label_accuracies(counts, card)
+    ]
 
 
 def _summary_json(summary: SampleFigures) -> _SummaryJson:
