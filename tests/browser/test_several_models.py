@@ -30,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_all_answers_stand_side_by_side(page: Any) -> None:
     page.goto("/")
     page.get_by_label("Which model answers?").select_option("all")
-    page.locator("#files").set_input_files([as_file(400, color="#C00000")])
+    page.locator("#files").set_input_files([as_file(400, color="#FF8700")])
     page.get_by_role("button", name="Get the answer").click()
     expect(page).to_have_url(re.compile(r"/models$"))
     left, right = (
@@ -55,6 +55,7 @@ def test_only_labels_of_the_chosen_model_can_be_given(page: Any) -> None:
 )
 def test_another_model_is_asked_without_a_script(page: Any) -> None:
     page.goto("/")
+    page.get_by_label("Which model answers?").select_option("f1-teams")
     page.locator("#files").set_input_files([as_file(401, color="#C00000")])
     page.get_by_role("button", name="Get the answer").click()
     page.get_by_role("button", name="Road cars").click()

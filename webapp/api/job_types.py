@@ -49,7 +49,7 @@ class _UploadFields(ApiRequest):
     """`upload`, instead of a zip: a folder of the server, below the one that the operator allowed;
     with a key of the scope `admin`."""
     model: str = ""
-    """`upload`: a live model, or `all`; without it the site's own."""
+    """`upload`: a live model, or `all`; without it the one that knows the car answers."""
     ground_truth: str = ""
     """`upload`: what all the photos show."""
     folders: bool = False

@@ -61,7 +61,7 @@ for (const choice of all("select[data-models]")) {
   const fit = () => {
     for (const group of all("optgroup", labels))
       group.hidden = group.disabled =
-        choice.value !== "all" && choice.value !== group.dataset.model;
+        !["", "all", group.dataset.model].includes(choice.value);
     if (labels.selectedOptions[0]?.parentElement.disabled) labels.value = "";
   };
   choice.addEventListener("change", fit);

@@ -25,6 +25,7 @@ def test_the_form_asks_who_shall_look(client: FlaskClient) -> None:
     page = client.get("/").text
     assert (
         "Which model answers?" in page
+        and "The one that knows the car" in page
         and "Formula One teams: ten teams" in page
         and "Road cars: four cars" in page
     )

@@ -89,7 +89,7 @@ class ClassifyForm(MultipartRequest):
     file: Annotated[list[File], Field(min_length=1, json_schema_extra={"maxItems": MAX_FILES})]
     """A photo; the field may come several times."""
     model: str = ""
-    """A live model, or `all`; without it the site's own."""
+    """A live model, or `all`; without it all look and the one that knows the car answers."""
 
 
 class PhotoForm(ClassifyForm):

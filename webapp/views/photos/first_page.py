@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain import NONE_OF_THESE
 from webapp.errors import MarqueError, ModelUnavailableError
-from webapp.extensions import get_card, get_classifier
+from webapp.extensions import get_card, get_classifier, get_config
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
 from webapp.services.models import cards
@@ -38,6 +38,7 @@ def render(form: Form, error: MarqueError | None = None) -> ResponseReturnValue:
         batch=new_batch(),
         allowance=allowance_of(guards.owner()),
         models=model_choices(),
+        automatic=not get_config().model,
         groups=label_groups(verdicts=(NONE_OF_THESE,), retired=False),
         latest=latest,
         latest_shown=present_photo(latest) if latest else None,
