@@ -166,3 +166,23 @@ def test_boxes_in_pixels_become_shares_of_the_photo() -> None:
     box = ListedBox("line 1", (20, 10, 100, 51))
     listed = ListedPhoto("line 1", boxes=(box,), in_pixels=True)
     assert placed_boxes(listed, 200, 100) == [(0.1, 0.1, 0.5, 0.51)]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"id": "a", "ground_truth": "no-car", "cars": []}', "a.jsonl"),
+        (
+            "id,ground_truth,found_by,box_x,box_y,box_width,box_height\na,no-car,whole,0,0,1,1",
+            "a.csv",
+        ),
+        (
+            '[{"data": {"marque_id": "a"}, "annotations": [{"result": '
+            '[{"type": "choices", "value": {"choices": ["no-car"]}}]}]}]',
+            "a.json",
+        ),
+    ],
+)
+def test_a_photo_without_a_car_has_no_boxes_and_says_so(text: str, name: str) -> None:
+    (photo,) = lines(text, name)
+    assert (photo.boxes, photo.label) == ((), "no-car")

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from webapp.domain import WHOLE
+from webapp.domain import NO_CAR, WHOLE
 from webapp.errors import BadLabelFileError
 from webapp.label_files.listed_photo import Edges, ListedBox, ListedPhoto, checked, edges_of
 
@@ -46,7 +46,6 @@ class _Coco(BaseModel):
     categories: list[_Category]
 
 
-_NO_CAR = "no-car"
 _COCO = TypeAdapter(_Coco)
 
 
@@ -59,7 +58,7 @@ def read_coco(content: dict[str, Any]) -> Iterator[ListedPhoto]:
     for image in coco.images:
         own = marks[image.id]
         whole = [box for box, mark in own if mark.bbox is None or mark.found_by == WHOLE]
-        unseen = whole or (image.marque_id and not own and image.verdict != _NO_CAR)
+        unseen = whole or (image.marque_id and not own and image.verdict != NO_CAR)
         boxes = tuple(box for box, _mark in own) if boxed and not unseen else None
         yield ListedPhoto(
             f"image {image.id}",

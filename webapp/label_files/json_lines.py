@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from webapp.domain import WHOLE
+from webapp.domain import NO_CAR, WHOLE
 from webapp.errors import BadLabelFileError
 from webapp.label_files.listed_photo import (
     Edges,
@@ -84,4 +84,5 @@ def _boxes(photo: dict[str, Any], where: str) -> tuple[ListedBox, ...] | None:
         for car in cars
         if car.found_by != WHOLE
     ]
-    return tuple(boxes) if boxes else None
+    seen = boxes or text_of(photo, "ground_truth") == NO_CAR
+    return tuple(boxes) if seen else None

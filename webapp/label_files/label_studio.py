@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import BaseModel, TypeAdapter
 
+from webapp.domain import NO_CAR
 from webapp.label_files.listed_photo import ListedBox, ListedPhoto, checked, edges_of, text_of
 
 _RECTANGLES = ("rectangle", "rectanglelabels")
@@ -45,6 +46,7 @@ def read_label_studio(tasks: list[dict[str, Any]]) -> Iterator[ListedPhoto]:
         results = _results(task, where)
         boxes, unreadable = _boxes(results or [], where), _unreadable(task, results or [])
         label = _photo_label(results or []) or text_of(task, "choice") or text_of(task, "label")
+        seen = results is not None and (boxes or label in ("", NO_CAR))
         yield ListedPhoto(
             where,
             label,
@@ -52,7 +54,7 @@ def read_label_studio(tasks: list[dict[str, Any]]) -> Iterator[ListedPhoto]:
             text_of(data, "sha256"),
             text_of(data, "filename") or name,
             short if (short := _UPLOAD.sub("", name)) != name else "",
-            boxes=None if results is None or (label and not boxes) else tuple(boxes),
+            boxes=tuple(boxes) if seen else None,
             unreadable=unreadable,
         )
 

@@ -33,7 +33,7 @@ class ListedPhoto:
 
     The photo is named by its `id` here, by the `sha256` of its file, or by its file name, which may
     be a path, and in YOLO's lists lacks the ending; `other_name` is what the file may be called
-    too.
+    too. `car` is the id of a car of it, which the label is about.
 
     Attributes:
         where: The line, for people.
@@ -51,6 +51,7 @@ class ListedPhoto:
     sha256: str = ""
     filename: str = ""
     other_name: str = ""
+    car: str = ""
     model: str = ""
     boxes: tuple[ListedBox, ...] | None = None
     in_pixels: bool = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import IO, Any
 
-from webapp.domain import WHOLE
+from webapp.domain import NO_CAR, WHOLE
 from webapp.errors import BadLabelFileError, NoLabelFileError
 from webapp.label_files.listed_photo import ListedBox, ListedPhoto, edges_of
 from webapp.reports.csv_safety import plain_cell
@@ -90,8 +90,8 @@ def _find_columns(heading: Sequence[str]) -> _Columns:
         raise NoLabelFileError(
             f"The table has no column for the photo: id, sha256 or {', '.join(_NAMES.split()[:3])}."
         )
-    if model := find_column("truth_model", heading):
-        photo["model"] = model
+    others = {"model": "truth_model"} | ({} if box else {"car": "car"})
+    photo |= {key: column for key in others if (column := find_column(others[key], heading))}
     return _Columns(
         photo,
         label,
@@ -135,7 +135,8 @@ def _boxed_photo(
 ) -> ListedPhoto:
     where, first = f"line {rows[0][0]}", rows[0][1]
     if columns.found_by and first[columns.found_by] == WHOLE:
-        return ListedPhoto(where, first[columns.label] if columns.label else "", **photo)
+        label = first[columns.label] if columns.label else ""
+        return ListedPhoto(where, label, boxes=() if label == NO_CAR else None, **photo)
     boxes = [
         _box(row, columns, f"line {number}")
         for number, row in rows

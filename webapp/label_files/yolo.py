@@ -69,9 +69,13 @@ def _read(files: _Files) -> Iterator[ListedPhoto]:
             for number, line in enumerate(lines, 1)
             if line.strip()
         )
-        filename = str(photos.get(photo, photo))
+        path, public_id = photos.get(photo, photo), exported_id(photo.name)
         yield ListedPhoto(
-            str(text), id=exported_id(photo.name), filename=filename, boxes=tuple(boxes)
+            str(text),
+            id=public_id,
+            filename=str(path),
+            other_name=path.name.replace(f"-{public_id}", "") if public_id else "",
+            boxes=tuple(boxes),
         )
 
 

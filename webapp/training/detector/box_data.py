@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from webapp.domain import NO_CAR
 from webapp.errors import BadLabelFileError, NoLabelFileError, PhotoRefusedError, TrainingError
 from webapp.inference.decoding.images import upright_size
 from webapp.label_files.listed_photo import Edges, ListedBox, ListedPhoto, placed_boxes
@@ -15,7 +16,6 @@ from webapp.label_files.yolo import read_yolo_folder
 from webapp.training.data_files import FileIndex
 
 _LISTS = (".csv", ".tsv", ".jsonl", ".json")
-_NO_CAR = "no-car"  # the label of a box in which a person saw no car
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ def _boxed_photo(path: Path, lines: list[ListedPhoto], file: str, folder: str) -
                     raise BadLabelFileError(
                         f"{box.where}: {path.name} has this box already. Remove one of the two."
                     )
-                if box.label != _NO_CAR:
+                if box.label != NO_CAR:
                     boxes.append(box)
                     edges.append(place)
     except BadLabelFileError as error:
