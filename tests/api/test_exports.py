@@ -43,3 +43,10 @@ def test_only_an_admins_key_gets_what_files_tell_about_place_and_time(
 def test_what_makes_no_sense_is_refused(client: FlaskClient, key: dict[str, str]) -> None:
     for query in ("format=doc", "limit=0", "after=nothing", "outcome=maybe"):
         assert client.get(f"/api/v1/export?{query}", headers=key).status_code == 400
+
+
+def test_crops_come_in_folders_only(client: FlaskClient, key: dict[str, str]) -> None:
+    answer = client.get("/api/v1/export?format=folders&unit=crops", headers=key)
+    assert (answer.status_code, answer.content_type) == (200, "application/zip")
+    assert client.get("/api/v1/export?format=coco&unit=crops", headers=key).status_code == 400
+    assert client.get("/api/v1/export?format=coco&unit=cars", headers=key).status_code == 400

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
+from tests.cars import put_cars
 from tests.conftest import draw
 from tests.fakes import make_card
 from webapp.domain import Who
@@ -88,6 +90,66 @@ def test_a_file_goes_on_after_its_last_whole_line(
     export(format, "other")
     assert (tmp_path / "other").read_bytes() == content
     assert json.loads((tmp_path / "other.manifest.json").read_text()) == manifest
+
+
+def test_a_table_goes_on_after_the_last_photo_that_has_all_its_lines(
+    app: Flask, export, upload: Upload, tmp_path: Path
+) -> None:
+    with app.app_context():
+        for number in range(2):
+            put_cars(upload(mark=number))
+    export("csv", "whole")
+    content = (tmp_path / "whole").read_bytes()
+    lines = content.splitlines(keepends=True)
+    (tmp_path / ".other.part").write_bytes(b"".join(lines[:4]))
+    about = {"format": "csv", "filter": {}, "after": ""}
+    manifest = json.loads((tmp_path / "whole.manifest.json").read_text())
+    (tmp_path / ".other.part.json").write_text(
+        json.dumps({"about": about, "made": manifest["created_at"], "label_event": 0})
+    )
+    export("csv", "other")
+    assert (tmp_path / "other").read_bytes() == content
+    assert json.loads((tmp_path / "other.manifest.json").read_text())["photos"] == 2
+
+
+def test_a_table_of_another_version_does_not_go_on(export, upload: Upload, tmp_path: Path) -> None:
+    upload()
+    (tmp_path / ".all.csv.part").write_bytes(b"id,filename\nabc,a.jpg\n")
+    about = {"format": "csv", "filter": {}, "after": ""}
+    (tmp_path / ".all.csv.part.json").write_text(
+        json.dumps({"about": about, "made": "2026-01-01T00:00:00Z", "label_event": 3})
+    )
+    assert "by another version of Marque" in export("csv", "all.csv", code=1).stderr
+
+
+def test_cars_are_cut_out_and_brought_up_to_date(
+    app: Flask, export, upload: Upload, tmp_path: Path
+) -> None:
+    public_id = upload(ground_truth="haas", name="street.jpg")
+    with app.app_context():
+        car, _other = put_cars(public_id)
+    done = export("folders", "data", "--unit", "crops")
+    assert "1 cars of 1 photos exported" in done.stderr
+    assert [path.name for path in (tmp_path / "data" / "haas").iterdir()] == [f"street-{car}.jpg"]
+    with app.app_context():
+        relabel_photo(public_id, "bwt", [make_card()], Stamp(Who("Anna"), "gallery"))
+    assert "1 removed that no longer belong" in export("folders", "data", "--unit", "crops").stderr
+    assert not (tmp_path / "data" / "haas").exists()
+
+
+def test_cars_and_photos_do_not_share_a_folder(export, upload: Upload) -> None:
+    upload(ground_truth="haas")
+    export("folders", "data")
+    done = export("folders", "data", "--unit", "crops", code=1)
+    assert "an export of other photos" in done.stderr
+
+
+def test_yolo_is_a_zip_file(app: Flask, export, upload: Upload, tmp_path: Path) -> None:
+    with app.app_context():
+        put_cars(upload())
+    upload(mark=1)
+    assert "1 photos exported, 1 without a box left out" in export("yolo", "cars.zip").stderr
+    assert zipfile.ZipFile(tmp_path / "cars.zip").testzip() is None
 
 
 def test_one_of_other_photos_does_not_go_on(export, upload: Upload, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
+from tests.cars import put_cars
 from tests.views.conftest import Send, form_of
 from webapp.domain import SHORT
 from webapp.extensions import get_tools
@@ -125,6 +126,24 @@ def test_only_an_admin_takes_places_along(
     assert (b"Kamera" in zipped.read(zipped.namelist()[0])) is kept
     (row,) = csv.DictReader(io.StringIO(zipped.read("photos.csv").decode()))
     assert (row["sha256"] == row["file_sha256"]) is kept
+
+
+def test_cars_may_be_cut_out(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    public_id = send(ground_truth="haas")
+    with app.app_context():
+        car, _other = put_cars(public_id)
+    answer = reviewer.post("/export", data={"format": "folders", "crops": "yes"})
+    assert zipfile.ZipFile(io.BytesIO(answer.data)).namelist()[0].endswith(f"{car}.jpg")
+    refused = reviewer.post("/export", data={"format": "csv", "crops": "yes"})
+    assert refused.status_code == 400 and "come in folders" in refused.text
+
+
+def test_yolo_waits_for_a_box(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    public_id = send()
+    assert "No photo here has a box yet" in reviewer.get("/export").text
+    with app.app_context():
+        put_cars(public_id)
+    assert "No photo here has a box yet" not in reviewer.get("/export").text
 
 
 def test_nothing_to_export_says_what_to_do(reviewer: FlaskClient, send: Send) -> None:

@@ -14,8 +14,8 @@ from webapp.extensions import get_config, get_tools
 from webapp.gallery_filter import parse_filter
 from webapp.services.exports import to_disk
 from webapp.services.exports.export_format import Record
-from webapp.services.exports.formats import FORMATS
-from webapp.services.exports.order import ExportOrder, size_of
+from webapp.services.exports.formats import FORMATS, folders
+from webapp.services.exports.order import CROPS, PHOTOS, UNITS, ExportOrder, left_out, size_of
 from webapp.services.jobs.job_type import Json
 
 
@@ -42,6 +42,13 @@ from webapp.services.jobs.job_type import Json
     help="Only photos that came after this one; not for folders.",
 )
 @click.option(
+    "--unit",
+    type=click.Choice(UNITS),
+    default=PHOTOS,
+    show_default=True,
+    help="Folders: whole photos, or each car with a class, cut out.",
+)
+@click.option(
     "--metadata",
     type=click.Choice(["keep", "strip"]),
     default="keep",
@@ -61,6 +68,7 @@ def _export_command(
     out: Path,
     where: tuple[str, ...],
     after: str,
+    unit: str,
     metadata: str,
     base_url: str,
     quiet: bool,
@@ -80,6 +88,7 @@ def _export_command(
             after,
             keep_metadata=metadata == "keep",
             base_url=home,
+            crops=unit == CROPS,
         )
         manifest = _write(order, out, quiet)
     except BrokenPipeError:
@@ -94,13 +103,13 @@ def _export_command(
 
 
 def _write(order: ExportOrder, out: Path, quiet: bool) -> Json:
-    tools, size, in_folders = get_tools(), size_of(order.wanted), order.format.holds_photos
-    total = size.labelled if in_folders else size.photos
+    tools, size = get_tools(), size_of(order.wanted)
+    total = size.photos - sum(left_out(order).values())
 
     def progress(photos: Iterator[Record]) -> Iterator[Record]:
         return watch(photos, total, "Exporting", quiet=quiet)
 
-    if in_folders:
+    if order.format is folders.FORMAT:
         if str(out) == "-":
             raise click.UsageError("--format folders writes a folder: name one with --out.")
         if order.after:
@@ -120,6 +129,8 @@ def _name_and_value(text: str) -> tuple[str, str]:
 
 def _summary(manifest: Json) -> str:
     words = [f"{manifest['photos']:,} photos exported"]
+    if "crops" in manifest:
+        words = [f"{manifest['crops']:,} cars of {words[0]}"]
     for name, number in sorted(manifest["left_out"].items()):
         words.append(f"{number:,} {name} left out")
     if manifest.get("removed"):

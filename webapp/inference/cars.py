@@ -1,12 +1,15 @@
 """The cars of a photo: what is cut out for the classifiers, and whose answer is shown."""
 
+import io
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from webapp.domain import UNCLASSIFIED, Answer, Box, DecodedPhoto, DetectedCar
 from webapp.inference.decoding.crop import cut_out
+from webapp.inference.decoding.images import MAX_SIDE, decode_photo
 
 _MOST_SIDE = 2560  # of a photo decoded for small cars
 
@@ -17,6 +20,18 @@ def crop(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     x, y, across, down = box
     edges = x * width, y * height, (x + across) * width, (y + down) * height
     return cut_out(pixels, edges)
+
+
+def render_crops(content: bytes, boxes: Sequence[Box]) -> list[bytes]:
+    """What the boxes of cars and their margins cut out of a photo, in its own resolution: JPEG,
+    sRGB, no metadata. Raises `PhotoRefusedError`."""
+    pixels = decode_photo(content, max_side=MAX_SIDE).pixels
+    crops = []
+    for box in boxes:
+        file = io.BytesIO()
+        Image.fromarray(crop(pixels, box)).save(file, "JPEG", quality=95)
+        crops.append(file.getvalue())
+    return crops
 
 
 def side_for(cars: Sequence[DetectedCar], side: int, photo: DecodedPhoto) -> int:

@@ -33,6 +33,7 @@ class _ExportForm(Form):
     metadata = BooleanField(
         "In folders: leave in the photos what they tell about place, time and camera"
     )
+    crops = BooleanField("In folders: each car with a class, cut out, instead of whole photos")
     later = StringField()
 
 
@@ -105,6 +106,7 @@ def _export(form: _ExportForm) -> ResponseReturnValue:
         form.after.data,
         keep_metadata=bool(form.metadata.data) and guards.is_admin(),
         base_url=request.url_root,
+        crops=bool(form.crops.data),
     )
     if form.later.data:
         return guards.to_job(export_job.enqueue(order, get_config().data, guards.sender()))

@@ -5,11 +5,11 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
-from webapp.domain import RankedLabel
+from webapp.domain import MERGE, NO_CAR, VERDICTS, WHOLE, Box, RankedLabel
 from webapp.inference.decoding.detect_format import CONTENT_TYPES
 
 if TYPE_CHECKING:
@@ -29,14 +29,89 @@ _ENDINGS = {
 _UNSAFE = '<>:"/\\|?*'
 
 
+Ranking = tuple[RankedLabel, ...]
+
+
 @dataclass(frozen=True)
-class Record:
-    """One photo of an export: the columns of `webapp.storage.exports`, the labels of its
-    prediction, best first (empty without one), and its label history, oldest first."""
+class CarRecord:
+    """One car of an export: the columns of `storage.exports.cars_of_photos`, the labels of its
+    prediction, best first (empty without one), and its label history, oldest first.
+
+    `answers` are the columns and labels of what each model says, the shown one first; only for
+    formats with every rank.
+    """
 
     row: Any
-    ranking: tuple[RankedLabel, ...]
+    ranking: Ranking
     events: list[Any]
+    answers: list[tuple[Any, Ranking]] = field(default_factory=list)
+
+    @property
+    def box(self) -> Box:
+        """x, y, width and height, as shares of the photo."""
+        return self.row.x, self.row.y, self.row.width, self.row.height
+
+    @property
+    def is_in_box(self) -> bool:
+        """True for a car that was found or drawn: False when the whole photo counts as one, and
+        when a person said that there is no car."""
+        return self.row.found_by != WHOLE and self.row.ground_truth != NO_CAR
+
+    @property
+    def label(self) -> str:
+        """The class that a person gave it, "" for a verdict or nothing."""
+        truth = self.row.ground_truth
+        return "" if truth is None or truth in VERDICTS else truth
+
+    @property
+    def verdict(self) -> str:
+        """What a person said besides a class: "none" or "unusable", or ""."""
+        return self.row.ground_truth if self.row.ground_truth in VERDICTS else ""
+
+    @property
+    def given_label(self) -> str | None:
+        """What a person said last about it, where labels were merged since."""
+        told = (
+            event.to_label
+            for event in reversed(self.events)
+            if event.place != MERGE and event.undoes is None and not event.undone
+        )
+        given = next(told, None)
+        return None if given == self.row.ground_truth else given
+
+
+@dataclass(frozen=True)
+class Record:
+    """One photo of an export: the columns of `storage.exports.batch_of_photos`, and its cars, the
+    main one first; at least one."""
+
+    row: Any
+    cars: list[CarRecord]
+
+    @property
+    def main(self) -> CarRecord:
+        """The car that the photo is sorted and counted by."""
+        return self.cars[0]
+
+    @property
+    def truth(self) -> str:
+        """The ground truth of the main car, "" without one."""
+        return self.main.row.ground_truth or ""
+
+    @property
+    def boxed(self) -> list[CarRecord]:
+        """The cars that were found or drawn."""
+        return [car for car in self.cars if car.is_in_box]
+
+
+@dataclass(frozen=True)
+class WrittenLine:
+    """A line of an export: the id of its photo, the ground truth in it, and how many lines the
+    photo has; the first is about the main car."""
+
+    photo_id: str
+    truth: str
+    lines: int = 1
 
 
 @dataclass(frozen=True)
@@ -44,9 +119,11 @@ class ExportFormat:
     """A format of exports: `about` tells people who choose what is in it, `write` makes the bytes
     of the file.
 
-    `read_line` is for formats with a line for each photo, where an export that broke off can go on:
-    the id and the ground truth of a line, None for a heading. `every_rank`: it names all labels of
-    a prediction, not only five; `holds_photos`: only the files of photos that have a class.
+    `read_line` is for formats with lines, where an export that broke off can go on: what a line
+    says of its photo, None for a heading. `every_rank`: it names all labels of
+    all predictions, not only five of one. `holds_photos`: it has the files of the photos, only of
+    those that have what it `needs` (see `storage.exports`). `crops`: it may have the cars, cut out,
+    instead of the photos.
     """
 
     name: str
@@ -55,9 +132,11 @@ class ExportFormat:
     ending: str
     content_type: str
     write: Callable[[Iterable[Record], "ExportRun"], Iterator[bytes]]
-    read_line: Callable[[bytes], tuple[str, str] | None] | None = None
+    read_line: Callable[[bytes], WrittenLine | None] | None = None
     every_rank: bool = False
     holds_photos: bool = False
+    needs: str = ""
+    crops: bool = False
 
     @property
     def goes_on(self) -> bool:
@@ -73,10 +152,14 @@ def json_item(value: dict[str, Any], *, first: bool) -> bytes:
 def path_of(record: Record, format: str = "") -> str:
     """Where a photo lies in an export: the folder of its class, and its own name with its id.
     `format` is Pillow's name of the file's format, when it is not that of the upload."""
+    folder = f"{folder_of(record.truth)}/" if record.truth else ""
+    return f"{folder}{name_of(record, record.row.public_id, format or record.row.format)}"
+
+
+def name_of(record: Record, public_id: str, format: str) -> str:
+    """The name of a photo's file with an id at its end; `format` is Pillow's name of its format."""
     stem = _safe_name(PurePosixPath(record.row.filename).stem)[:80].strip(". ") or "photo"
-    ending = _ENDINGS.get(CONTENT_TYPES[format or record.row.format], ".jpg")
-    truth = record.row.ground_truth
-    return f"{folder_of(truth) + '/' if truth else ''}{stem}-{record.row.public_id}{ending}"
+    return f"{stem}-{public_id}{_ENDINGS.get(CONTENT_TYPES[format], '.jpg')}"
 
 
 def folder_of(label: str) -> str:

@@ -7,12 +7,18 @@ from webapp.domain import VERDICTS
 from webapp.errors import BadRequestError
 from webapp.gallery_filter import GalleryFilter, filter_params
 from webapp.reports.csv_safety import plain_cell
-from webapp.services.exports.export_format import ExportFormat
+from webapp.services.exports.export_format import (
+    CarRecord,
+    ExportFormat,
+    Record,
+)
 from webapp.storage import exports as storage
+from webapp.storage.exports import ANY_CLASS, BOX, CLASS
 
 # Photos in one zip. More come in parts: a part can be had again, and its list of contents fits into
 # memory.
 ZIP_PHOTOS = 5000
+UNITS = PHOTOS, CROPS = "photos", "crops"  # what an export has files of
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class ExportOrder:
         after: The id of the last photo that is there already.
         limit: The most photos; None for all of them.
         keep_metadata: Photos keep what they tell about place, time and camera.
+        crops: Each car with a class, cut out, instead of the photos.
         base_url: Where this Marque is, for formats that name a photo by its address.
     """
 
@@ -32,8 +39,14 @@ class ExportOrder:
     limit: int | None = None
     keep_metadata: bool = False
     base_url: str = ""
+    crops: bool = False
 
     def __post_init__(self) -> None:
+        if self.crops and not self.format.crops:
+            raise BadRequestError(
+                f"{self.format.title} has whole photos, with a box for each car. Cars that are cut "
+                "out come in folders."
+            )
         object.__setattr__(self, "after", plain_cell(self.after.strip()))
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
 
@@ -45,9 +58,26 @@ class ExportOrder:
         return min(self.limit or ZIP_PHOTOS, ZIP_PHOTOS)
 
     @property
-    def classes_only(self) -> bool:
-        """True when only photos with a class have a place in it."""
-        return self.format.holds_photos and self.wanted.ground_truth not in VERDICTS
+    def needs(self) -> str:
+        """What its photos must have: CLASS (their main car), ANY_CLASS (one of their cars) or BOX;
+        "" for nothing."""
+        if self.format.needs != CLASS:
+            return self.format.needs
+        if self.wanted.ground_truth in VERDICTS:
+            return ""
+        return ANY_CLASS if self.crops else CLASS
+
+    def cut_cars(self, record: Record) -> list[CarRecord]:
+        """The cars of a photo that are cut out: those with a class, or with the verdict that was
+        asked for."""
+        verdict = self.wanted.ground_truth
+        return [car for car in record.cars if car.label or (verdict and car.verdict == verdict)]
+
+    def truths(self, record: Record) -> list[str]:
+        """The ground truths that a photo counts for."""
+        if not self.crops:
+            return [record.truth]
+        return [car.row.ground_truth for car in self.cut_cars(record)]
 
     @property
     def filter(self) -> dict[str, str]:
@@ -62,12 +92,14 @@ class ExportOrder:
 @dataclass(frozen=True)
 class _ExportSize:
     """How many photos an export would have: all, of each class, and without a class by verdict (""
-    for those without a ground truth). `bytes` are of the files of photos with a class."""
+    for those without a ground truth). `bytes` are of the files of photos with a class; `boxed` is
+    how many have a box, or no car."""
 
     photos: int
     classes: dict[str, int]
     verdicts: dict[str, int]
     bytes: int
+    boxed: int
 
     @property
     def labelled(self) -> int:
@@ -90,12 +122,18 @@ def size_of(wanted: GalleryFilter) -> _ExportSize:
         dict(sorted(classes.items())),
         verdicts,
         sum(size for name, (_, size) in counts.items() if name in classes),
+        sum(count for count, _ in counts.values())
+        - sum(storage.count_left_out(wanted, BOX).values()),
     )
 
 
-def without_class(wanted: GalleryFilter) -> dict[str, int]:
-    """How many photos have no class, so that no folder is theirs: by verdict."""
-    return {name or "unlabelled": count for name, count in size_of(wanted).verdicts.items()}
+def left_out(order: ExportOrder) -> dict[str, int]:
+    """How many photos lack what its format needs, so that they are not in it: by the verdict about
+    their main car where classes are needed."""
+    counts = storage.count_left_out(order.wanted, order.needs) if order.needs else {}
+    if order.needs == BOX:
+        return {"without a box": sum(counts.values())} if counts else {}
+    return {name or "unlabelled": count for name, count in counts.items()}
 
 
 def number_after(public_id: str) -> int:

@@ -3,22 +3,25 @@
 import hashlib
 import json
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 import numpy as np
 
-from webapp.domain import RankedLabel, moment
+from webapp.domain import Box, RankedLabel, moment
 from webapp.errors import ModelError, ServerBusyError
+from webapp.inference.cars import render_crops
 from webapp.inference.classifier import rank_labels
 from webapp.inference.decoding.images import MAX_SIDE, render_view
 from webapp.inference.models.card import ModelCard
-from webapp.services.exports.export_format import Record, path_of
-from webapp.services.exports.order import ExportOrder, without_class
+from webapp.services.exports.categories import Categories
+from webapp.services.exports.export_format import CarRecord, Ranking, Record
+from webapp.services.exports.order import ExportOrder, left_out
 from webapp.services.jobs.job_type import Tools
 from webapp.services.photos.gallery import stored_content
 from webapp.services.stats.training_membership import read_lists
@@ -28,6 +31,7 @@ from webapp.storage.tables import LabelEvent, Photo, now
 
 BATCH = 500  # photos
 _TRIES = 30  # to get a slot for a copy without metadata
+_Made = TypeVar("_Made")
 MOST_LOST = 100  # ids of photos without a file that a manifest names
 
 
@@ -50,18 +54,18 @@ class ExportCounts:
         """Size and SHA-256 of the file."""
         return {"bytes": self.written, "sha256": self.digest.hexdigest()}
 
-    def add(self, truth: str, public_id: str) -> None:
-        """One more photo."""
+    def add(self, truths: Iterable[str], public_id: str) -> None:
+        """One more photo, which counts for these ground truths."""
         self.photos += 1
-        self.classes[truth] += 1
+        self.classes.update(truths)
         self.last = public_id
 
-    def lose(self, record: Record) -> None:
+    def lose(self, truths: Iterable[str], public_id: str) -> None:
         """A photo that was counted cannot be written, for its file is gone."""
         self.photos -= 1
-        self.classes[record.row.ground_truth or ""] -= 1
+        self.classes.subtract(truths)
         self.left_out["file missing"] += 1
-        self.lost = [*self.lost, record.row.public_id][:MOST_LOST]
+        self.lost = [*self.lost, public_id][:MOST_LOST]
 
     def feed(self, content: bytes) -> None:
         """Bytes that were written."""
@@ -79,6 +83,7 @@ class ExportRun:
     event: int = field(default_factory=lambda: last_id(LabelEvent))
     made: datetime = field(default_factory=now)
     counts: ExportCounts = field(default_factory=ExportCounts)
+    categories: Categories = field(default_factory=Categories)
     heading: bool = True
 
     @property
@@ -101,19 +106,18 @@ class ExportRun:
             "classes": classes | ({"": unlabelled} if unlabelled else {}),
             "left_out": dict(counts.left_out),
             "lost": counts.lost,
-        }
+        } | ({"crops": sum(classes.values())} if self.order.crops else {})
 
     def photos(self, after: int, *, most: int | None = None) -> Iterator[Record]:
         """The photos of the order after number `after`, `most` of them or all, each counted; those
-        that folders have no place for count as left out."""
+        that lack what the format needs count as left out."""
         order, counts = self.order, self.counts
-        if order.classes_only:
-            counts.left_out.update(without_class(order.wanted))
+        counts.left_out.update(left_out(order))
         for written, record in enumerate(self.records(after)):
             if written == most:
                 counts.more = True
                 return
-            counts.add(record.row.ground_truth or "", record.row.public_id)
+            counts.add(order.truths(record), record.row.public_id)
             yield record
 
     def records(self, after: int, upto: int | None = None) -> Iterator[Record]:
@@ -130,20 +134,37 @@ class ExportRun:
             except ModelError:
                 return None
 
-        every_rank = order.format.every_rank
-        selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
+        selection = storage.ExportSelection(order.wanted, upto, order.needs)
         while rows := storage.batch_of_photos(selection, after, BATCH):
-            told = [] if order.format.holds_photos else rows
-            ids = [row.prediction_id for row in told if row.prediction_id is not None]
-            top = storage.top_lines(ids)
-            events = storage.events_of_photos([row.number for row in told])
+            cars = self._cars([row.number for row in rows], card)
             end_reading()
             for row in rows:
-                answered = every_rank and row.prediction_id is not None
-                known = card(row.model, row.version) if answered else None
-                ranking = _ranking(row.distribution, known, top.get(row.prediction_id, []))
-                yield Record(row, ranking, events.get(row.number, []))
+                yield Record(row, cars[row.number])
             after = rows[-1].number
+
+    def _cars(
+        self, photos: Sequence[int], card: Callable[[str, int], ModelCard | None]
+    ) -> dict[int, list[CarRecord]]:
+        """The cars of photos by the photo's number, with as much as the format tells of them."""
+        format = self.order.format
+        rows = storage.cars_of_photos(photos, self.order.wanted)
+        told = [] if format.holds_photos else [row.number for row in rows]
+        answers = storage.answers_of_cars(told) if format.every_rank else {}
+        answered = [*(rows if told else ()), *chain(*answers.values())]
+        ids = [row.prediction_id for row in answered if row.prediction_id is not None]
+        top, events = storage.top_lines(ids), storage.events_of_cars(told)
+
+        def ranking(row: Any) -> Ranking:
+            answered = format.every_rank and row.prediction_id is not None
+            known = card(row.model, row.version) if answered else None
+            return _ranking(row.distribution, known, top.get(row.prediction_id, []))
+
+        cars: dict[int, list[CarRecord]] = defaultdict(list)
+        for row in rows:
+            said = [(answer, ranking(answer)) for answer in answers.get(row.number, [])]
+            record = CarRecord(row, ranking(row), events.get(row.number, []), said)
+            cars[row.photo_number].append(record)
+        return cars
 
     def write(self, photos: Iterable[Record]) -> Iterator[bytes]:
         """The bytes of the file, counted."""
@@ -160,10 +181,19 @@ class ExportRun:
         content = stored_content(row, self.tools.files)
         if not self.strips(row):
             return content
+        return self._in_turn(lambda: render_view(content, max_side=MAX_SIDE))
+
+    def cut(self, row: Any, boxes: Sequence[Box]) -> list[bytes]:
+        """What boxes cut out of a photo, with a margin, as JPEG without metadata. Raises like
+        `read`."""
+        content = stored_content(row, self.tools.files)
+        return self._in_turn(lambda: render_crops(content, boxes))
+
+    def _in_turn(self, render: Callable[[], _Made]) -> _Made:
         for _ in range(_TRIES):
             try:
                 with self.tools.limiter.slot():
-                    return render_view(content, max_side=MAX_SIDE)
+                    return render()
             except ServerBusyError as busy:
                 time.sleep(busy.retry_after or 1)  # people who wait for an answer come first
         raise ServerBusyError("The server is too busy for an export just now. Go on with it later.")
@@ -172,14 +202,12 @@ class ExportRun:
         """True when a photo carries metadata that this export leaves out."""
         return row.has_metadata and not self.order.keep_metadata
 
-    def path(self, record: Record) -> str:
-        """Where the file of a photo lies in the export."""
-        return path_of(record, "JPEG" if self.strips(record.row) else record.row.format)
+    def format_of(self, row: Any) -> str:
+        """Pillow's name of the format of the file of a photo in the export."""
+        return "JPEG" if self.strips(row) else str(row.format)
 
 
-def _ranking(
-    stored: bytes, card: ModelCard | None, top: list[tuple[int, str, float]]
-) -> tuple[RankedLabel, ...]:
+def _ranking(stored: bytes, card: ModelCard | None, top: list[tuple[int, str, float]]) -> Ranking:
     """Every label when the card of the version is known, else the stored first five."""
     if card is not None:
         distribution = np.frombuffer(stored, dtype="<f4")

@@ -69,9 +69,9 @@ def export_folder(order: ExportOrder, folder: Path, *, tools: Tools, watch: _Wat
     folder.mkdir(parents=True, exist_ok=True)
     _check_folder(run, folder)
     write_whole(folder / folders.MANIFEST, as_json(run.manifest | {"complete": False}))
-    digest = folders.write_folder(watch(run.photos(0)), run, folder)
+    digests = folders.write_folder(watch(run.photos(0)), run, folder)
     removed = _remove_stale(order, folder)
-    manifest = run.manifest | {"files": {folders.TABLE: digest}}
+    manifest = run.manifest | {"files": digests}
     write_whole(folder / folders.MANIFEST, as_json(manifest))
     return manifest | {"removed": removed}
 
@@ -96,15 +96,29 @@ def _about(order: ExportOrder) -> Json:
 
 
 def _count_lines(order: ExportOrder, part: Path) -> ExportCounts:
-    """Count the whole lines of an interrupted export and cut off the last one when it is not."""
+    """Count the photos of an interrupted export that are whole, and cut off what is behind them."""
     counts, read_line = ExportCounts(), order.format.read_line
+    photo: list[bytes] = []  # its lines so far
+    truth = ""
     with part.open("rb") as stream:
         for line in stream:
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") or read_line is None:
                 break
-            counts.feed(line)
-            if read_line and (photo := read_line(line)):
-                counts.add(photo[1], photo[0])
+            try:
+                told = read_line(line)
+            except ValueError as error:
+                raise ExportError(
+                    f"{part} was begun by another version of Marque. Remove it, then export again."
+                ) from error
+            if told is None:
+                counts.feed(line)
+                continue
+            truth = truth if photo else told.truth
+            photo.append(line)
+            if len(photo) == told.lines:
+                counts.feed(b"".join(photo))
+                counts.add([truth], told.photo_id)
+                photo.clear()
     if not counts.photos:
         counts = ExportCounts()  # a heading alone is written again
     with part.open("r+b") as stream:
@@ -125,17 +139,19 @@ def _check_folder(run: ExportRun, folder: Path) -> None:
     except (OSError, ValueError) as error:
         raise ExportError(f"{manifest} cannot be read. Choose another folder.") from error
     mine, names = run.manifest, ("format", "filter", "metadata")
-    if not isinstance(known, dict) or any(known.get(name) != mine[name] for name in names):
+    same = isinstance(known, dict) and all(known.get(name) == mine[name] for name in names)
+    if not same or ("crops" in known) != ("crops" in mine):
         raise ExportError(f"{folder} holds an export of other photos. Choose another folder.")
 
 
 def _remove_stale(order: ExportOrder, folder: Path) -> int:
-    """Remove photos of an earlier export that no longer belong where they lie: relabelled, or gone.
+    """Remove files of an earlier export that no longer belong where they lie: relabelled, or gone.
     Returns how many."""
     removed = 0
     files = folders.files_in(folder)
     while batch := list(islice(files, _BATCH)):
-        standing = storage.still_matching(order.wanted, [public_id for _, public_id in batch])
+        ids = [public_id for _, public_id in batch]
+        standing = storage.still_matching(order.wanted, ids, crops=order.crops)
         end_reading()
         for file, public_id in batch:
             if folder_of(standing.get(public_id) or "") != file.parent.name:

@@ -2,10 +2,10 @@
 
 from webapp.errors import BadRequestError
 from webapp.services.exports.export_format import ExportFormat
-from webapp.services.exports.formats import coco, csv, folders, jsonl, label_studio
+from webapp.services.exports.formats import coco, csv, folders, jsonl, label_studio, yolo
 
 FORMATS = {
-    module.FORMAT.name: module.FORMAT for module in (csv, jsonl, folders, coco, label_studio)
+    module.FORMAT.name: module.FORMAT for module in (csv, jsonl, folders, coco, yolo, label_studio)
 }
 CONTENT_TYPES = tuple(dict.fromkeys(format.content_type for format in FORMATS.values()))
 

@@ -1,4 +1,5 @@
-"""One object as COCO has it: images, categories, and an annotation for each photo with a class."""
+"""One object as COCO has it: images, categories, and an annotation for each car in a box or with a
+class."""
 
 import json
 import tempfile
@@ -7,6 +8,7 @@ from typing import Any
 
 from webapp.domain import VERDICTS, moment
 from webapp.services.exports.export_format import (
+    CarRecord,
     ExportFormat,
     Record,
     json_item,
@@ -19,23 +21,23 @@ _IN_MEMORY = 4 * 1024 * 1024  # bytes of annotations; more wait in a temporary f
 
 def _write(records: Iterable[Record], run: ExportRun) -> Iterator[bytes]:
     """The annotations wait while the images are written, so that both are of the same reading."""
-    categories: dict[str, int] = {}
+    number = 0
     about = {"description": "Marque", "url": run.order.base_url, "date_created": moment(run.made)}
     yield f'{{"info": {json.dumps(about)}, "licenses": [], "images": ['.encode()
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as annotations:
-        for number, record in enumerate(records, 1):
-            yield json_item(_image(number, record, run.order.base_url), first=number == 1)
-            truth = record.row.ground_truth
-            if truth and truth not in VERDICTS:
-                category = categories.setdefault(truth, len(categories) + 1)
-                mark = {"id": number, "image_id": number, "category_id": category}
-                annotations.write(json_item(mark, first=annotations.tell() == 0))
+        for image, record in enumerate(records, 1):
+            yield json_item(_image(image, record, run.order.base_url), first=image == 1)
+            for car in _annotated(record):
+                number += 1
+                mark = {"id": number, "image_id": image} | _mark(car, record, run)
+                annotations.write(json_item(mark, first=number == 1))
         yield b'\n], "annotations": ['
         annotations.seek(0)
         while part := annotations.read(64 * 1024):
             yield part
     listed = [
-        {"id": number, "name": name, "supercategory": ""} for name, number in categories.items()
+        {"id": category, "name": name, "supercategory": ""}
+        for name, category in run.categories.numbers.items()
     ]
     yield f'\n], "categories": {json.dumps(listed, ensure_ascii=False)}}}\n'.encode()
 
@@ -52,13 +54,38 @@ def _image(number: int, record: Record, base_url: str) -> dict[str, Any]:
         "marque_id": row.public_id,
         "sha256": row.sha256,
     }
-    return image | ({"verdict": row.ground_truth} if row.ground_truth in VERDICTS else {})
+    told = record.truth in VERDICTS and not record.boxed
+    return image | ({"verdict": record.truth} if told else {})
+
+
+def _annotated(record: Record) -> list[CarRecord]:
+    return record.boxed or [car for car in record.cars[:1] if car.label]
+
+
+def _mark(car: CarRecord, record: Record, run: ExportRun) -> dict[str, Any]:
+    """An annotation; boxes are in pixels of the upright photo."""
+    width, height = record.row.width, record.row.height
+    x, y, across, down = car.box
+    box = [round(value, 2) for value in (x * width, y * height, across * width, down * height)]
+    mark: dict[str, Any] = {
+        "category_id": run.categories.number_of(car.label),
+        "bbox": box,
+        "area": round(box[2] * box[3], 2),
+        "iscrowd": 0,
+        "segmentation": [],
+        "marque_car": car.row.public_id,
+        "found_by": car.row.found_by,
+    }
+    if car.row.score is not None:
+        mark["score"] = car.row.score
+    return mark | ({"verdict": car.verdict} if car.verdict else {})
 
 
 FORMAT = ExportFormat(
     name="coco",
     title="COCO",
-    about="JSON with images, categories and one annotation for each photo with a class.",
+    about="JSON with images, categories, and a box with a class for each car. To train a detector, "
+    "or to label on elsewhere.",
     ending=".json",
     content_type="application/json",
     write=_write,

@@ -1,80 +1,105 @@
-"""Photos as a folder for each class, what `flask model train --data` reads: as a zip that is
-streamed, or on disk."""
+"""Photos, or the cars cut out of them, as a folder for each class, what `flask model train --data`
+reads: as a zip that is streamed, or on disk."""
 
 import hashlib
-import io
-import os
-import zipfile
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO
 
 from webapp.domain import moment
 from webapp.errors import PhotoNotFoundError
 from webapp.reports.csv_safety import csv_lines
 from webapp.services.exports.export_format import (
+    CarRecord,
     ExportFormat,
     Record,
+    folder_of,
+    name_of,
+    path_of,
     replacing,
     write_whole,
 )
 from webapp.services.exports.run import ExportRun, as_json
+from webapp.services.exports.zip_stream import ZipStream
+from webapp.storage.exports import CLASS
 
 TABLE = "photos.csv"
+BOXES = "boxes.jsonl"
 MANIFEST = "manifest.json"
+_IN_MEMORY = 4 * 1024 * 1024  # bytes of a list; more wait in a temporary file
 # `sha256` is that of the upload; `file_sha256` that of the file here, another when metadata was
-# left out.
-_HEADING = b"path,file_sha256,sha256,bytes,id,filename,ground_truth,created_at\n"
+# left out or a car was cut out. Then `car` is its id, and `box` its x, y, width and height.
+_HEADING = (
+    *("path", "file_sha256", "sha256", "bytes"),
+    *("id", "filename", "ground_truth", "created_at"),
+)
+_OF_CROPS = ("car", "box")
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of an export, and the car that it is sorted by. One that lies there already is kept
+    when it has this `sha256`, "" for any; None: it is always made anew."""
+
+    path: str
+    car: CarRecord
+    sha256: str | None
+    make: Callable[[], bytes]
 
 
 def _write_zip(records: Iterable[Record], run: ExportRun) -> Iterator[bytes]:
-    """A zip of the photos, photos.csv and manifest.json, in pieces of one photo: `zipfile` writes
-    to what cannot be rewound. The photos are stored as they are, being compressed already."""
-    sink = _Sink()
-    table = io.BytesIO(_HEADING)
-    table.seek(0, os.SEEK_END)
-    with zipfile.ZipFile(sink, "w") as archive:
+    """A zip in pieces of one photo."""
+    with ZipStream() as archive, _lists(run) as lists:
         for record in records:
             try:
-                content = run.read(record.row)
+                contents = [(file, file.make()) for file in _files_of(record, run)]
             except PhotoNotFoundError:
-                run.counts.lose(record)
+                run.counts.lose(run.order.truths(record), record.row.public_id)
                 continue
-            path = run.path(record)
-            archive.writestr(zipfile.ZipInfo(path, record.row.created_at.timetuple()[:6]), content)
-            table.write(_line(path, record.row, content))
-            yield sink.take()
-        archive.writestr(TABLE, table.getvalue(), zipfile.ZIP_DEFLATED)
-        digest = hashlib.sha256(table.getvalue()).hexdigest()
-        archive.writestr(MANIFEST, as_json(run.manifest | {"files": {TABLE: digest}}))
-    yield sink.take()
+            for file, content in contents:
+                archive.add_photo(file.path, content, record.row.created_at)
+                lists.add(record, file, content)
+            yield archive.take()
+        digests = {}
+        for name, stream in lists.streams.items():
+            content = stream.read()
+            archive.add_text(name, content)
+            digests[name] = hashlib.sha256(content).hexdigest()
+        archive.add_text(MANIFEST, as_json(run.manifest | {"files": digests}))
+    yield archive.take()
 
 
-def write_folder(records: Iterable[Record], run: ExportRun, folder: Path) -> str:
-    """The photos and photos.csv in a folder; returns the SHA-256 of photos.csv. Files that are
-    there and whole are kept; each appears whole or not at all."""
-    digest = hashlib.sha256()
-    with replacing(folder / TABLE) as table:
-        for line in _folder_lines(records, run, folder):
-            table.write(line)
-            digest.update(line)
-    return digest.hexdigest()
-
-
-def _folder_lines(records: Iterable[Record], run: ExportRun, folder: Path) -> Iterator[bytes]:
-    yield _HEADING
-    for record in records:
-        path, row = run.path(record), record.row
-        content = _kept(folder / path, "" if run.strips(row) else row.sha256)
-        if content is None:
+def write_folder(records: Iterable[Record], run: ExportRun, folder: Path) -> dict[str, str]:
+    """The photos and the lists of them in a folder; returns the SHA-256 of each list. Files that
+    are there and whole are kept; each appears whole or not at all."""
+    with _lists(run) as lists:
+        for record in records:
             try:
-                content = run.read(row)
+                for file in _files_of(record, run):
+                    content = _kept(folder / file.path, file.sha256)
+                    if content is None:
+                        content = file.make()
+                        (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+                        write_whole(folder / file.path, content)
+                    lists.add(record, file, content)
             except PhotoNotFoundError:
-                run.counts.lose(record)
-                continue
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / path, content)
-        yield _line(path, row, content)
+                run.counts.lose(run.order.truths(record), record.row.public_id)
+        return {name: _copy(stream, folder / name) for name, stream in lists.streams.items()}
+
+
+def _copy(stream: IO[bytes], path: Path) -> str:
+    """Write a list to its place; returns its SHA-256."""
+    digest = hashlib.sha256()
+    with replacing(path) as target:
+        while part := stream.read(64 * 1024):
+            target.write(part)
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def files_in(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -86,35 +111,81 @@ def files_in(folder: Path) -> Iterator[tuple[Path, str]]:
                     yield file, file.stem[-12:]
 
 
-def _kept(path: Path, sha256: str) -> bytes | None:
-    """The content of a file; None when it is not there, or has not this SHA-256 ("": any)."""
-    if not path.is_file() or path.is_symlink():
+def _files_of(record: Record, run: ExportRun) -> list[_File]:
+    """The file of a photo, or those of its cars."""
+    row = record.row
+    if not run.order.crops:
+        known = "" if run.strips(row) else row.sha256
+        path = path_of(record, run.format_of(row))
+        return [_File(path, record.main, known, lambda: run.read(row))]
+    cars = run.order.cut_cars(record)
+    cut = cache(lambda: run.cut(row, [car.box for car in cars]))  # all with one decoding
+    files = []
+    for number, car in enumerate(cars):
+        name = name_of(record, car.row.public_id, "JPEG")
+        path = f"{folder_of(car.row.ground_truth)}/{name}"
+        files.append(_File(path, car, None, partial(_of_number, cut, number)))
+    return files
+
+
+def _of_number(cut: Callable[[], list[bytes]], number: int) -> bytes:
+    return cut()[number]
+
+
+def _kept(path: Path, sha256: str | None) -> bytes | None:
+    """The content of a file; None when it is not there, or is not to be kept."""
+    if sha256 is None or not path.is_file() or path.is_symlink():
         return None
     content = path.read_bytes()
     return content if not sha256 or hashlib.sha256(content).hexdigest() == sha256 else None
 
 
-def _line(path: str, row: Any, content: bytes) -> bytes:
-    digest, created = hashlib.sha256(content).hexdigest(), moment(row.created_at)
-    facts = (row.public_id, row.filename, row.ground_truth, created)
-    return csv_lines([(path, digest, row.sha256, len(content), *facts)]).encode()
+class _Lists:
+    """The lists of the files of an export: photos.csv, and boxes.jsonl with the cars in boxes of
+    whole photos, where there are any."""
+
+    def __init__(self, table: IO[bytes], boxes: IO[bytes], *, crops: bool) -> None:
+        self._table, self._boxes, self._crops = table, boxes, crops
+        self._write_line(_HEADING + (_OF_CROPS if self._crops else ()))
+
+    @property
+    def streams(self) -> dict[str, IO[bytes]]:
+        """What each list holds, from its beginning."""
+        lists = {TABLE: self._table} | ({BOXES: self._boxes} if self._boxes.tell() else {})
+        for stream in lists.values():
+            stream.seek(0)
+        return lists
+
+    def add(self, record: Record, file: _File, content: bytes) -> None:
+        """A file that was written."""
+        row, digest = record.row, hashlib.sha256(content).hexdigest()
+        facts = (row.public_id, row.filename, file.car.row.ground_truth, moment(row.created_at))
+        line: tuple[object, ...] = (file.path, digest, row.sha256, len(content), *facts)
+        if self._crops:
+            box = " ".join(f"{share:.6g}" for share in file.car.box)
+            line += (file.car.row.public_id, box)
+        elif record.boxed:
+            told = {"file": file.path, "boxes": [_box(car) for car in record.boxed]}
+            self._boxes.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
+        self._write_line(line)
+
+    def _write_line(self, cells: tuple[object, ...]) -> None:
+        self._table.write(csv_lines([cells]).encode())
 
 
-class _Sink(io.RawIOBase):
-    """A file for `zipfile` that is written once and read away in pieces."""
+@contextmanager
+def _lists(run: ExportRun) -> Iterator[_Lists]:
+    """The lists of an export, of which what is too long for memory waits in temporary files."""
+    with SpooledTemporaryFile(_IN_MEMORY) as table, SpooledTemporaryFile(_IN_MEMORY) as boxes:
+        yield _Lists(table, boxes, crops=run.order.crops)
 
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
 
-    def write(self, content: Any) -> int:
-        """Keep it until it is taken."""
-        self.pieces.append(bytes(content))
-        return len(content)
-
-    def take(self) -> bytes:
-        """What was written since the last time."""
-        taken, self.pieces = b"".join(self.pieces), []
-        return taken
+def _box(car: CarRecord) -> dict[str, object]:
+    """A box as `flask model train` reads it: left, top, right, bottom."""
+    x, y, width, height = car.box
+    told = {"box": (x, y, x + width, y + height), "found_by": car.row.found_by}
+    score = {} if car.row.score is None else {"score": car.row.score}
+    return {"class": car.row.ground_truth or ""} | told | score
 
 
 FORMAT = ExportFormat(
@@ -125,4 +196,6 @@ FORMAT = ExportFormat(
     content_type="application/zip",
     write=_write_zip,
     holds_photos=True,
+    needs=CLASS,
+    crops=True,
 )

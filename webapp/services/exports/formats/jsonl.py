@@ -5,8 +5,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from webapp.domain import moment
-from webapp.services.exports.export_format import ExportFormat, Record
+from webapp.services.exports.export_format import (
+    CarRecord,
+    ExportFormat,
+    Ranking,
+    Record,
+    WrittenLine,
+)
 from webapp.services.exports.run import ExportRun
+
+_RANKED = 5  # labels of a prediction in `cars`, as in the API
 
 
 def _write(records: Iterable[Record], _run: ExportRun) -> Iterator[bytes]:
@@ -15,7 +23,9 @@ def _write(records: Iterable[Record], _run: ExportRun) -> Iterator[bytes]:
 
 
 def _photo(record: Record) -> dict[str, Any]:
-    row = record.row
+    row, main = record.row, record.main
+    answered = main.row.prediction_id is not None
+    events = [(car, event) for car in record.cars for event in car.events]
     return {
         "id": row.public_id,
         "filename": row.filename,
@@ -24,29 +34,45 @@ def _photo(record: Record) -> dict[str, Any]:
         "height": row.height,
         "bytes": row.bytes,
         "created_at": moment(row.created_at),
-        "ground_truth": row.ground_truth,
-        "outcome": row.outcome,
-        "prediction": None if row.prediction_id is None else _prediction(record),
-        "labels": [_event(event) for event in record.events],
+        "ground_truth": main.row.ground_truth,
+        "outcome": main.row.outcome,
+        "prediction": _prediction(main.row, main.ranking) if answered else None,
+        "cars": [_car(car) for car in record.cars],
+        "car_count": row.car_count,
+        "labels": [_event(*pair) for pair in sorted(events, key=lambda pair: pair[1].id)],
     }
 
 
-def _prediction(record: Record) -> dict[str, Any]:
-    row = record.row
+def _car(car: CarRecord) -> dict[str, Any]:
+    answers = [(answer, _prediction(answer, ranks[:_RANKED])) for answer, ranks in car.answers]
+    return {
+        "id": car.row.public_id,
+        "box": car.box,
+        "score": car.row.score,
+        "found_by": car.row.found_by,
+        "ground_truth": car.row.ground_truth,
+        "outcome": car.row.shown_outcome,
+        "prediction": next((shown for answer, shown in answers if answer.shown), None),
+        "predictions": [shown for _answer, shown in answers],
+    }
+
+
+def _prediction(row: Any, ranking: Ranking) -> dict[str, Any]:
     return {
         "decision": row.decision,
         "label": row.label,
         "confidence": row.confidence,
         "familiarity": row.familiarity,
-        "ranked": [vars(line) for line in record.ranking],
+        "ranked": [vars(line) for line in ranking],
         "model": {"name": row.model, "version": row.version},
         "elapsed_ms": round(row.elapsed_ms, 2),
     }
 
 
-def _event(row: Any) -> dict[str, Any]:
+def _event(car: CarRecord, row: Any) -> dict[str, Any]:
     return {
         "event": row.id,
+        "car": car.row.public_id,
         "from": row.from_label,
         "to": row.to_label,
         "who": row.who,
@@ -58,16 +84,16 @@ def _event(row: Any) -> dict[str, Any]:
     }
 
 
-def _read_line(line: bytes) -> tuple[str, str]:
+def _read_line(line: bytes) -> WrittenLine:
     photo = json.loads(line)
-    return photo["id"], photo["ground_truth"] or ""
+    return WrittenLine(photo["id"], photo["ground_truth"] or "")
 
 
 FORMAT = ExportFormat(
     name="jsonl",
     title="Lines of JSON",
-    about="Everything there is: every rank of the answer, and the whole label history. For "
-    "programs.",
+    about="Everything there is: every rank of the answer, every car, and the whole label history. "
+    "For programs.",
     ending=".jsonl",
     content_type="application/jsonl",
     write=_write,

@@ -17,7 +17,7 @@ from webapp.gallery_filter import parse_filter
 from webapp.services.exports import order as orders
 from webapp.services.exports.export_format import Record, replacing, write_whole
 from webapp.services.exports.formats import FORMATS, find_format
-from webapp.services.exports.order import ExportOrder, number_after, without_class
+from webapp.services.exports.order import ExportOrder, left_out, number_after
 from webapp.services.exports.run import MOST_LOST, ExportCounts, ExportRun, as_json
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools, walk
@@ -114,7 +114,7 @@ def _plan(job: RunningJob) -> list[Json]:
     order = _order(job)
     first, upto = number_after(order.after), last_id(Photo)
     common = {"made": now().isoformat(), "event": last_id(LabelEvent)}
-    selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
+    selection = storage.ExportSelection(order.wanted, upto, order.needs)
     zips = order.format.holds_photos
     size = orders.ZIP_PHOTOS if zips else _PIECE
     pieces = []
@@ -148,7 +148,7 @@ def _do(job: RunningJob) -> Json:
 
     def photos() -> Iterator[Record]:
         for record in run.records(part["after"], part["upto"]):
-            counts.add(record.row.ground_truth or "", record.row.public_id)
+            counts.add(order.truths(record), record.row.public_id)
             yield record
             job.progress(counts.photos)
 
@@ -243,8 +243,7 @@ def _sum(order: ExportOrder, pieces: list[Json]) -> ExportCounts:
         counts.classes.update(piece["classes"])
         counts.left_out.update(piece["left_out"])
         counts.lost = [*counts.lost, *piece["lost"]][:MOST_LOST]
-    if order.classes_only:
-        counts.left_out.update(without_class(order.wanted))
+    counts.left_out.update(left_out(order))
     return counts
 
 

@@ -1,0 +1,31 @@
+"""Photos with several cars, as a detector and people leave them."""
+
+from collections.abc import Sequence
+
+from webapp.domain import DETECTOR, Box, DetectedCar, FoundBy
+from webapp.services.cars.rows import make_car
+from webapp.services.photos.gallery import cars_of, get_photo
+from webapp.storage.cars import cars as storage
+from webapp.storage.database import insert_row, writing
+from webapp.storage.tables import Photo
+
+LEFT: Box = (0.05, 0.1, 0.4, 0.5)
+RIGHT: Box = (0.55, 0.25, 0.4, 0.5)
+
+
+def put_cars(
+    photo_id: str, boxes: Sequence[Box] = (LEFT, RIGHT), found_by: FoundBy = DETECTOR
+) -> list[str]:
+    """Give a stored photo these cars: the first takes the place of the whole photo, and nothing
+    has answered about the others. Returns their ids."""
+    score = 0.9 if found_by == DETECTOR else None
+    with writing():
+        main = storage.find_car(Photo.public_id == photo_id, storage.is_main)
+        assert main is not None
+        storage.set_box(main, DetectedCar(boxes[0], score, found_by))
+        for position, box in enumerate(boxes[1:], 1):
+            car = make_car(DetectedCar(box, score, found_by), position)
+            car.photo_id = main.photo_id
+            insert_row(car)
+        storage.arrange(main.photo_id)
+    return [car.public_id for car in cars_of(get_photo(photo_id))]
