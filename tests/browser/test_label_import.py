@@ -25,7 +25,7 @@ def test_a_folder_says_what_it_would_change(reviewer: Any, tmp_path: Path) -> No
     reviewer.goto("/import")
     reviewer.locator("#folder").set_input_files(tmp_path / "cars")
     reviewer.locator("form[data-folder] button").click()
-    expect(reviewer.get_by_text("1 photo would get a label")).to_be_visible()
+    expect(reviewer.get_by_text("1 car would get a label")).to_be_visible()
     expect(reviewer.get_by_text("cars.csv").first).to_be_visible()
 
 

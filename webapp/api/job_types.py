@@ -35,7 +35,7 @@ from webapp.services.jobs.types import retention as retention_job
 from webapp.services.jobs.types import upload as upload_job
 from webapp.services.jobs.types.compare import ComparisonOrder
 from webapp.services.jobs.types.upload import UploadOrder
-from webapp.services.labels import label_import
+from webapp.services.labels import label_files
 from webapp.services.photos import gallery
 from webapp.services.photos.bulk import ACTIONS, DELETE, LABEL, Selection, make_change
 from webapp.services.photos.classify import clean_name
@@ -279,9 +279,9 @@ class JobForm(_UploadFields, MultipartRequest):
         known = known_job(_sender())
         if known and (known.type, known.title) == (label_import_job.JOB_TYPE.name, name):
             return known
-        public_id = label_import.keep_file(name, sent.read(label_import.MAX_BYTES + 1), who=who())
+        public_id = label_files.keep_file(name, sent.read(label_files.MAX_BYTES + 1), who=who())
         flags = {"by_name": self.by_name, "replace": self.replace, "dry_run": self.dry_run}
-        file = label_import.own_file(public_id, who())
+        file = label_files.own_file(public_id, who())
         params = label_import_job.params_for(file, get_label_cards(""), **flags)
         return label_import_job.enqueue(params, _sender())
 

@@ -41,13 +41,13 @@ def truths(app: Flask) -> list[tuple[str, str | None]]:
 def test_it_looks_before_it_leaps(app: Flask, bring, upload: Upload, table: Path) -> None:
     upload()
     output = bring(str(table))
-    assert "1 photos get a label" in output and "Nothing was changed" in output
+    assert "1 cars get a label" in output and "Nothing was changed" in output
     assert truths(app) == [("car.jpg", None)]
 
 
 def test_it_does_it_when_told(app: Flask, bring, upload: Upload, table: Path) -> None:
     upload()
-    assert "1 photos labelled. Batch " in bring(str(table), "--apply")
+    assert "1 cars labelled. Batch " in bring(str(table), "--apply")
     assert truths(app) == [("car.jpg", "haas")]
 
 

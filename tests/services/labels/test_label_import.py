@@ -13,7 +13,7 @@ from tests.conftest import draw
 from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.errors import BadLabelFileError, PhotoNotFoundError
-from webapp.extensions import get_tools
+from webapp.extensions import get_pipeline, get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import Label
 from webapp.label_files.folders import read_label_folders
@@ -23,13 +23,13 @@ from webapp.services.exports.downloads import start_export
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
 from webapp.services.labels import label_import
+from webapp.services.labels.label_files import keep_file, own_file
 from webapp.services.labels.label_import import (
     Plan,
     apply_import,
-    keep_file,
-    own_file,
     plan_import,
 )
+from webapp.services.labels.relabel import Relabelled
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import gallery as history
 from webapp.storage.labels.events import Stamp
@@ -50,6 +50,10 @@ def lines(text: str, name: str = "labels.csv") -> list[ListedPhoto]:
 
 def plan(text: str, name: str = "labels.csv", **options: bool) -> Plan:
     return plan_import(lines(text, name), [make_card()], **options)
+
+
+def done(planned: Plan, *, replace: bool = False) -> Relabelled:
+    return apply_import(planned, get_pipeline(), replace=replace, who=ANNA, why="labels.csv")
 
 
 def truth(public_id: str) -> str | None:
@@ -148,36 +152,30 @@ def test_all_is_one_batch_with_one_undo(upload: Upload, monkeypatch: pytest.Monk
     monkeypatch.setattr(label_import, "BATCH", 2)
     ids = [upload(name=f"{number}.jpg", mark=number) for number in range(5)]
     text = "filename,label\n" + "".join(f"{number}.jpg,haas\n" for number in range(5))
-    done = apply_import(plan(text), replace=False, who=ANNA, why="labels.csv")
-    assert (done.changed, {truth(public_id) for public_id in ids}) == (5, {"haas"})
-    undo_batch(done.batch, Stamp(ANNA, "undo"))
+    given = done(plan(text))
+    assert (given.changed, {truth(public_id) for public_id in ids}) == (5, {"haas"})
+    undo_batch(given.batch, Stamp(ANNA, "undo"))
     assert {truth(public_id) for public_id in ids} == {None}
 
 
 def test_another_label_stays_unless_it_is_to_be_replaced(upload: Upload) -> None:
     public_id = upload(name="a.jpg", ground_truth="bwt")
     planned = plan("filename,label\na.jpg,haas\n")
-    assert (
-        planned.conflicts == 1
-        and apply_import(planned, replace=False, who=ANNA, why="").batch == ""
-    )
-    apply_import(planned, replace=True, who=ANNA, why="")
+    assert planned.conflicts == 1 and done(planned).batch == ""
+    done(planned, replace=True)
     assert truth(public_id) == "haas"
 
 
 def test_a_photo_that_was_relabelled_since_is_left_alone(upload: Upload) -> None:
     public_id = upload(name="a.jpg")
     early = plan("filename,label\na.jpg,haas\n")
-    apply_import(plan("filename,label\na.jpg,bwt\n"), replace=False, who=ANNA, why="")
-    assert (
-        apply_import(early, replace=False, who=ANNA, why="").changed == 0
-        and truth(public_id) == "bwt"
-    )
+    done(plan("filename,label\na.jpg,bwt\n"))
+    assert done(early).changed == 0 and truth(public_id) == "bwt"
 
 
 def test_doing_it_twice_changes_nothing_more(upload: Upload) -> None:
     upload(name="a.jpg")
-    apply_import(plan("filename,label\na.jpg,haas\n"), replace=False, who=ANNA, why="")
+    done(plan("filename,label\na.jpg,haas\n"))
     again = plan("filename,label\na.jpg,haas\n")
     assert again.same == 1 and not again.changes
 
@@ -194,12 +192,7 @@ def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> 
     assert plan_import(read_labels(io.BytesIO(content), name), [make_card()]).same == 2
     for event in [event for public_id in ids for event in history.get_details(public_id).events]:
         undo_batch(event.batch, Stamp(ANNA, "undo"))
-    apply_import(
-        plan_import(read_labels(io.BytesIO(content), name), [make_card()]),
-        replace=False,
-        who=ANNA,
-        why="",
-    )
+    done(plan_import(read_labels(io.BytesIO(content), name), [make_card()]))
     assert {public_id: truth(public_id) for public_id in ids} == ids
 
 

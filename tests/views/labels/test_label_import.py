@@ -17,7 +17,7 @@ from webapp.extensions import get_tools
 from webapp.services.jobs import parts, worker
 from webapp.services.jobs.types import label_import as label_import_job
 from webapp.services.jobs.types.registry import JOB_TYPES
-from webapp.services.labels import label_import
+from webapp.services.labels import label_files
 from webapp.services.photos import gallery as history
 from webapp.storage.database import db, writing
 from webapp.storage.tables import LabelFile
@@ -42,7 +42,7 @@ def words(page: str) -> str:
 def test_a_look_a_press_and_an_undo(app: Flask, reviewer: FlaskClient, send: Send) -> None:
     public_id = send(name="monza.jpg")
     path = sent(reviewer, "filename,label\nmonza.jpg,haas\n")
-    assert "1 photo would get a label" in reviewer.get(path).text and truth(app, public_id) is None
+    assert "1 car would get a label" in reviewer.get(path).text and truth(app, public_id) is None
     page = reviewer.post(path, follow_redirects=True).text
     assert truth(app, public_id) == "haas" and "from a file" in page and "“labels.csv”" in page
     reviewer.post(
@@ -95,7 +95,7 @@ def test_another_file_of_the_same_name_needs_a_word(
     public_id = send(name="a.jpg")
     path = sent(reviewer, f"filename,sha256,label\na.jpg,{'0' * 64},haas\n")
     assert f'href="{path}?by_name=yes"' in reviewer.get(path).text
-    assert "1 photo would get a label" in reviewer.get(f"{path}?by_name=yes").text
+    assert "1 car would get a label" in reviewer.get(f"{path}?by_name=yes").text
     reviewer.post(path, data={"by_name": "yes"})
     assert truth(app, public_id) == "haas"
 
@@ -133,7 +133,7 @@ class TestALargeFile:
 
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(label_import, "LARGE", 2)
+        monkeypatch.setattr(label_files, "LARGE", 2)
         monkeypatch.setattr(label_import_job, "BATCH", 1)
 
     @pytest.fixture
@@ -159,7 +159,7 @@ class TestALargeFile:
         self.run_jobs(app)
         page = words(reviewer.get(address).text)
         assert (
-            "1 photo labelled." in page
+            "1 car labelled." in page
             and "1 photo, which kept its label" in page
             and "line 4: c.jpg" in page
         )
@@ -172,9 +172,7 @@ class TestALargeFile:
     ) -> None:
         address = reviewer.post(self.path(reviewer), data={"replace": "yes"}).location
         self.run_jobs(app)
-        assert (
-            "2 photos labelled." in reviewer.get(address).text and truth(app, photos[1]) == "haas"
-        )
+        assert "2 cars labelled." in reviewer.get(address).text and truth(app, photos[1]) == "haas"
 
     def test_a_part_that_runs_twice_changes_nothing_more(
         self, app: Flask, reviewer: FlaskClient, photos: list[str]
@@ -198,7 +196,7 @@ class TestALargeFile:
             db.session.query(LabelFile).update({"created_at": datetime(2020, 1, 1, tzinfo=UTC)})
         sent(reviewer, "filename,label\nz.jpg,haas\n")
         self.run_jobs(app)
-        assert "1 photo labelled." in reviewer.get(address).text
+        assert "1 car labelled." in reviewer.get(address).text
         with app.app_context():
             worker.clear_ended(JOB_TYPES, get_tools)
             assert db.session.query(LabelFile).count() == 1
@@ -238,7 +236,7 @@ def test_a_folder_labels_the_photos_that_are_here(
         **{"cars__bwt__.DS_Store": b"x"},
     )
     page = words(reviewer.get(answer.location).text)
-    assert "1 photo would get a label" in page and "1 unknown photo" in page
+    assert "1 car would get a label" in page and "1 unknown photo" in page
     assert (
         "cars.csv" in reviewer.post(answer.location, follow_redirects=True).text
         and truth(app, public_id) == "haas"

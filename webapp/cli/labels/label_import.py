@@ -11,6 +11,7 @@ from webapp.cli.photos.group import bp
 from webapp.cli.photos.paths import find_photos
 from webapp.cli.photos.store import store_photos
 from webapp.cli.progress import watch
+from webapp.domain import ALL_MODELS
 from webapp.errors import MarqueError
 from webapp.extensions import get_cards, get_pipeline
 from webapp.label_files.folders import read_label_folders
@@ -51,7 +52,8 @@ def _import_command(
     source: Path, labels: str, add: bool, by_name: bool, replace: bool, dry_run: bool, quiet: bool
 ) -> None:
     """Give photos the labels of SOURCE: a .csv, .tsv or .jsonl file, a .json file of Label Studio
-    or COCO, or a folder of photos.
+    or COCO, a .zip of YOLO, or a folder of photos. Its boxes are about the cars here that have
+    them; others are drawn.
 
     Photos are found by their id or the SHA-256 of their file, else by file name. A folder's labels
     are the names of its folders, or in the file that --labels names. All changes are one batch,
@@ -80,9 +82,11 @@ def _import_command(
             click.echo("To take in the photos of the folder that are not here yet, add --add.")
         if not dry_run:
             why = (file or source).name[:200]
-            done = apply_import(plan, replace=replace, who=TERMINAL, why=why)
+            done = apply_import(
+                plan, get_pipeline(ALL_MODELS), replace=replace, who=TERMINAL, why=why
+            )
             batch = f" Batch {done.batch}" if done.batch else ""
-            click.echo(f"{done.changed:,} photos labelled.{batch}")
+            click.echo(f"{done.changed:,} cars labelled.{batch}")
         elif plan.changes or coming:
             click.echo("Nothing was changed. Do it with --apply.")
     except OSError as error:
@@ -116,12 +120,14 @@ def _add(folder: Path, quiet: bool) -> int:
 
 def _show_plan(plan: Plan, replace: bool) -> None:
     click.echo(
-        f"{plan.lines:,} lines: {plan.new:,} photos get a label, {plan.same:,} have it already, "
+        f"{plan.lines:,} lines: {plan.new:,} cars get a label, {plan.same:,} have it already, "
         f"{plan.empty:,} say none."
     )
+    if plan.drawn:
+        click.echo(f"{plan.drawn:,} boxes that no car here has are drawn.")
     if plan.conflicts:
         what = "get the new one" if replace else "keep it; --replace gives them the new one"
-        click.echo(f"{plan.conflicts:,} photos have another label and {what}.")
+        click.echo(f"{plan.conflicts:,} cars have another label and {what}.")
     for kind, number in sorted(plan.troubles.items()):
         click.echo(f"{number:,} left out, {kind}:")
         for example in plan.examples[kind]:

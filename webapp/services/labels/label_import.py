@@ -1,58 +1,64 @@
 """Labels from a file: first what they would change, then one batch with one undo."""
 
-import io
-import secrets
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import islice
-from pathlib import PurePosixPath
 from typing import Any
 
-from webapp.domain import NONE_OF_THESE, VERDICTS, Who
-from webapp.errors import BadLabelFileError, PhotoNotFoundError
+from webapp.domain import NO_CAR, NONE_OF_THESE, VERDICTS, Box, Who
+from webapp.errors import BadBoxError, BadLabelFileError, PhotoNotFoundError
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import all_labels
-from webapp.label_files.folders import folder_line
-from webapp.label_files.listed_photo import ListedPhoto
-from webapp.label_files.registry import read_labels
-from webapp.reports.csv_safety import to_csv
+from webapp.label_files.listed_photo import (
+    Edges,
+    ListedBox,
+    ListedPhoto,
+    edges_of,
+    placed_boxes,
+)
+from webapp.services.cars.boxes import DrawnCar, add_car, check_box
+from webapp.services.exports.categories import ANY_CAR
 from webapp.services.exports.export_format import folder_of
+from webapp.services.labels.box_matching import match_boxes
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import Relabelled, model_of, record_label
+from webapp.services.photos.classify import Pipeline
+from webapp.services.photos.gallery import cars_of, get_photo
 from webapp.services.webhooks import events as webhook_events
-from webapp.storage import jobs
-from webapp.storage.cars.cars import main_cars_of
+from webapp.storage.cars import cars as cars_storage
 from webapp.storage.database import end_reading, writing
 from webapp.storage.labels import label_files as storage
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos.bulk import not_in_batch
-from webapp.storage.tables import LabelFile, Photo, now
+from webapp.storage.tables import Car, Photo
 
 BATCH = 500  # lines or photos at a time
 _SHOWN = 20  # examples of lines that cannot be taken
-MAX_BYTES = 20 * 1024 * 1024  # of a file in the browser; the terminal reads any
-_KEPT = timedelta(days=1)  # how long a file waits between the preview and its import
-LARGE = 5_000  # lines of a file that are imported while one waits; more are a job
-JOB = "labels"  # the type of that job, whose files wait as long as it needs them
 UNKNOWN, LIKE = "unknown photo", "another file of this name"  # why a line cannot be taken
 
 
 @dataclass(frozen=True)
 class PlannedLabel:
-    """A photo that would get a label; `before` is what it has now."""
+    """A car that would get a label; `before` is what it has now.
+
+    `public_id` is that of its photo, `car` its own, "" for the main car. With a `box` the car is
+    not here yet: it is drawn, and has a `label` or "".
+    """
 
     public_id: str
     label: str
     model: str | None
     before: str | None
     replaces: bool
+    car: str = ""
+    box: Box | None = None
 
 
 @dataclass
 class Plan:
-    """What a file of labels would do. Counts are of lines, but `changes` has each photo once.
+    """What a file of labels would do. Counts are of labels and boxes, but `changes` has each car
+    once, by its id, or that of its photo for the main car.
 
     `troubles` counts the lines that cannot be taken by kind, `examples` has the first of each kind.
     """
@@ -66,23 +72,29 @@ class Plan:
 
     @property
     def new(self) -> int:
-        """Photos without a label that would get one."""
-        return sum(not change.replaces for change in self.changes.values())
+        """Cars without a label that would get one."""
+        changes = self.changes.values()
+        return sum(bool(change.label and not change.replaces) for change in changes)
 
     @property
     def conflicts(self) -> int:
-        """Photos that have another label."""
+        """Cars that have another label."""
         return sum(change.replaces for change in self.changes.values())
 
+    @property
+    def drawn(self) -> int:
+        """Boxes that no car here has, which would be drawn."""
+        return sum(change.box is not None for change in self.changes.values())
+
     def wanted(self, *, replace: bool) -> list[PlannedLabel]:
-        """The changes to be made: to photos that have another label only with `replace`."""
+        """The changes to be made: to cars that have another label only with `replace`."""
         return [change for change in self.changes.values() if replace or not change.replaces]
 
-    def add_trouble(self, kind: str, line: ListedPhoto, what: str) -> None:
+    def add_trouble(self, kind: str, where: str, what: str) -> None:
         """A line that cannot be taken."""
         self.troubles[kind] += 1
         if len(self.examples.setdefault(kind, [])) < _SHOWN:
-            self.examples[kind].append(f"{line.where}: {what}")
+            self.examples[kind].append(f"{where}: {what}")
 
 
 def plan_import(
@@ -92,83 +104,156 @@ def plan_import(
 
     A photo is found by its id, else by the SHA-256 of its file; by its file name, when only one
     photo has it, if the line says no SHA-256 or with `by_name`. A label is one of the cards' (by
-    name, display name or alias, upper and lower case alike) or a verdict. Raises
-    `BadLabelFileError`.
+    name, display name or alias, upper and lower case alike) or a verdict; it is that of the main
+    car, of the car that is named, or of the car that has the box. Raises `BadLabelFileError`.
     """
-    cards = [current_card(card) for card in cards]
-    plan, names, contradicted = Plan(), names_of_labels(cards), set[str]()
+    planner = _Planner([current_card(card) for card in cards], by_name)
     iterator = iter(lines)
     while some := list(islice(iterator, BATCH)):
-        for line, photo, named in _find_photos(some):
-            plan.lines += 1
-            given = line.label or (line.boxes[-1].label if line.boxes else "")
-            label = names.get(given.casefold())
-            if not given:
-                plan.empty += 1
-            elif label is None:
-                plan.add_trouble("unknown label", line, given[:80])
-            elif photo := photo or _photo_by_name(plan, line, named, by_name):
-                earlier = plan.changes.get(photo.public_id)
-                if earlier is not None and earlier.label != label:
-                    contradicted.add(photo.public_id)
-                    what = f"{photo.filename} is both {earlier.label} and {label}"
-                    plan.add_trouble("contradiction", line, what)
-                else:
-                    _add_change(plan, photo, label, line.model, cards)
-    for public_id in contradicted:
-        plan.changes.pop(public_id, None)
-    return plan
+        planner.add(some)
+    for key in planner.contradicted:
+        planner.plan.changes.pop(key, None)
+    return planner.plan
+
+
+class _Planner:
+    """A plan while the lines of a file are read."""
+
+    def __init__(self, cards: Sequence[ModelCard], by_name: bool) -> None:
+        self.plan, self.contradicted = Plan(), set[str]()
+        self._cards, self._by_name, self._names = cards, by_name, names_of_labels(cards)
+
+    def add(self, lines: Sequence[ListedPhoto]) -> None:
+        """Some more lines."""
+        known = _find_photos(lines)
+        boxed = [
+            row.number
+            for line, photo, named in known
+            for row in ([photo] if photo else named[:1])
+            if line.boxes
+        ]
+        cars = storage.cars_of(boxed)
+        end_reading()
+        for line, photo, named in known:
+            if line.unreadable:
+                self.plan.add_trouble("unreadable boxes", line.where, line.unreadable)
+            if not line.boxes:
+                self._add_label(line, photo, named)
+            elif photo := photo or self._photo_by_name(line, named):
+                self._add_boxes(line, photo, cars.get(photo.number, []))
+            else:
+                self.plan.lines += 1
+
+    def _add_label(self, line: ListedPhoto, photo: Any, named: Sequence[Any]) -> None:
+        self.plan.lines += 1
+        label = self._names.get(line.label.casefold())
+        if not line.label:
+            self.plan.empty += 1
+        elif label is None:
+            self.plan.add_trouble("unknown label", line.where, line.label[:80])
+        elif photo := photo or self._photo_by_name(line, named):
+            self._add_change(line.where, photo, label, line.model)
+
+    def _add_boxes(self, line: ListedPhoto, photo: Any, cars: Sequence[Any]) -> None:
+        boxes = line.boxes or ()
+        self.plan.lines += len(boxes)
+        try:
+            edges = placed_boxes(line, photo.width, photo.height)
+        except BadLabelFileError as error:
+            where, _, what = str(error).partition(": ")
+            self.plan.add_trouble("impossible box", where, what)
+            return
+        for box, place, car in zip(boxes, edges, match_boxes(edges, cars), strict=True):
+            label = self._label_of(box)
+            if label is None:
+                self.plan.add_trouble("unknown label", box.where, box.label[:80])
+            elif car is None and label != NO_CAR:
+                self._draw(box.where, photo, place, label)
+            elif not label or car is None:
+                self.plan.empty += 1
+            else:
+                self._add_change(box.where, photo, label, line.model, car)
+
+    def _label_of(self, box: ListedBox) -> str | None:
+        """The label of a box, "" for a car of which the file says no more; None for an unknown
+        one."""
+        if box.label.casefold() in ("", ANY_CAR):
+            return self._names.get(box.label.casefold(), "")
+        return self._names.get(box.label.casefold())
+
+    def _draw(self, where: str, photo: Any, place: Edges, label: str) -> None:
+        left, top, right, bottom = place
+        model = model_of(label, self._cards) if label else None
+        try:
+            box = check_box((left, top, right - left, bottom - top), photo)
+        except BadBoxError as error:
+            self.plan.add_trouble("impossible box", where, str(error))
+            return
+        change = PlannedLabel(photo.public_id, label, model, None, False, box=box)
+        self.plan.changes[f"{photo.public_id} {box}"] = change
+
+    def _add_change(
+        self, where: str, photo: Any, label: str, model_of_line: str, car: Any = None
+    ) -> None:
+        """A label for a car, or for the main car, of which the photo tells the same."""
+        plan, state = self.plan, car or photo
+        key = car.public_id if car else photo.car or photo.public_id
+        earlier = plan.changes.get(key)
+        if earlier is not None and earlier.label != label:
+            self.contradicted.add(key)
+            what = f"{photo.filename} is both {earlier.label} and {label}"
+            plan.add_trouble("contradiction", where, what)
+            return
+        before = state.ground_truth
+        cards = [card for card in self._cards if card.name == model_of_line] or self._cards
+        model = model_of(label, cards)
+        if before == label and (label != NONE_OF_THESE or model in (None, state.truth_model)):
+            plan.same += 1
+        else:
+            named = car.public_id if car else photo.car
+            change = PlannedLabel(photo.public_id, label, model, before, before is not None, named)
+            plan.changes[key] = change
+
+    def _photo_by_name(self, line: ListedPhoto, named: Sequence[Any]) -> Any:
+        """The only photo with the file name of a line; else None, and the plan says why."""
+        enough = self._by_name or not line.sha256
+        if len(named) == 1 and enough:
+            return named[0]
+        if named and enough:
+            what = f"{len(named)} photos are called {named[0].filename}"
+            self.plan.add_trouble("several photos of this name", line.where, what)
+        else:
+            what = line.filename or line.sha256 or line.id
+            self.plan.add_trouble(LIKE if named else UNKNOWN, line.where, what)
+        return None
 
 
 def _find_photos(lines: Sequence[ListedPhoto]) -> list[tuple[ListedPhoto, Any, list[Any]]]:
-    """Each line with the photo that has its id or SHA-256, or None and those of its file name."""
-    wanted = {line.id for line in lines if line.id}
+    """Each line with the photo that has its id or SHA-256, or a car with its id; or None and the
+    photos of its file name."""
+    wanted = {name for line in lines for name in (line.car, line.id) if name}
     ids = {row.public_id: row for row in storage.find_photos(Photo.public_id, wanted)}
+    ids |= {row.car: row for row in storage.find_photos(Car.public_id, wanted)}
     wanted = {line.sha256.lower() for line in lines if line.sha256}
     sha256s = {row.sha256: row for row in storage.find_photos(Photo.sha256, wanted)}
-    photos = [ids.get(line.id) or sha256s.get(line.sha256.lower()) for line in lines]
+    photos = [
+        ids.get(line.car) or ids.get(line.id) or sha256s.get(line.sha256.lower()) for line in lines
+    ]
     pairs = list(zip(lines, photos, strict=True))
     wanted = {name for line, photo in pairs if photo is None for name in _file_names(line)}
     named: dict[str, list[Any]] = {}
     for row in storage.find_photos(Photo.filename, wanted):
         named.setdefault(row.filename, []).append(row)
-    end_reading()
-    same_name = [
+    by_name = [
         next((named[name] for name in _file_names(line) if name in named), []) for line in lines
     ]
-    return [(*pair, rows) for pair, rows in zip(pairs, same_name, strict=True)]
+    return [(*pair, rows) for pair, rows in zip(pairs, by_name, strict=True)]
 
 
 def _file_names(line: ListedPhoto) -> list[str]:
     """What the file of a line may be called, without its folders."""
     names = (line.filename.replace("\\", "/").rpartition("/")[2], line.other_name)
     return [name for name in names if name]
-
-
-def _photo_by_name(plan: Plan, line: ListedPhoto, named: Sequence[Any], by_name: bool) -> Any:
-    """The only photo with the file name of a line; else None, and the plan says why."""
-    enough = by_name or not line.sha256
-    if len(named) == 1 and enough:
-        return named[0]
-    if named and enough:
-        what = f"{len(named)} photos are called {named[0].filename}"
-        plan.add_trouble("several photos of this name", line, what)
-    else:
-        what = line.filename or line.sha256 or line.id
-        plan.add_trouble(LIKE if named else UNKNOWN, line, what)
-    return None
-
-
-def _add_change(
-    plan: Plan, photo: Any, label: str, model_of_line: str, cards: Sequence[ModelCard]
-) -> None:
-    before = photo.ground_truth
-    model = model_of(label, [card for card in cards if card.name == model_of_line] or cards)
-    if before == label and (label != NONE_OF_THESE or model in (None, photo.truth_model)):
-        plan.same += 1
-    else:
-        change = PlannedLabel(photo.public_id, label, model, before, before is not None)
-        plan.changes[photo.public_id] = change
 
 
 def names_of_labels(cards: Sequence[ModelCard]) -> dict[str, str]:
@@ -182,110 +267,55 @@ def names_of_labels(cards: Sequence[ModelCard]) -> dict[str, str]:
     return names | {verdict: verdict for verdict in VERDICTS} | {"none of these": NONE_OF_THESE}
 
 
-def apply_import(plan: Plan, *, replace: bool, who: Who, why: str) -> Relabelled:
-    """Give the photos of a plan their labels, all in one batch. Photos that have another label keep
-    it unless `replace`.
+def apply_import(
+    plan: Plan, pipeline: Pipeline, *, replace: bool, who: Who, why: str
+) -> Relabelled:
+    """Give the cars of a plan their labels and draw its boxes, all in one batch. Cars that have
+    another label keep it unless `replace`.
 
-    A photo that was relabelled since the plan is skipped. Some thousand photos are several
+    A car that was relabelled since the plan is skipped. Some thousand cars are several
     transactions: when the machine stops between two, the same import goes on.
     """
     stamp, changed = Stamp(who, "import", why), 0
     wanted = plan.wanted(replace=replace)
     for start in range(0, len(wanted), BATCH):
-        changed += give_labels(wanted[start : start + BATCH], stamp)
+        changed += give_labels(wanted[start : start + BATCH], pipeline, stamp)
     return Relabelled(changed, len(plan.changes) - changed, stamp.batch if changed else "")
 
 
-def give_labels(changes: Sequence[PlannedLabel], stamp: Stamp) -> int:
-    """Give the main cars of some photos their labels in one transaction; how many got one. Photos
+def give_labels(changes: Sequence[PlannedLabel], pipeline: Pipeline, stamp: Stamp) -> int:
+    """Give some cars their labels in one transaction, then draw boxes; how many cars changed. Those
     that were relabelled since the plan, or have an event of this batch, are left alone."""
+    named = [change for change in changes if change.box is None]
     changed = 0
     with writing():
-        known = main_cars_of([change.public_id for change in changes])
-        fresh = {*not_in_batch([car.photo_id for car in known.values()], stamp.batch)}
-        for change in changes:
-            car = known.get(change.public_id)
-            if car is not None and car.photo_id in fresh and car.ground_truth == change.before:
+        mains = cars_storage.main_cars_of([change.public_id for change in named if not change.car])
+        cars = cars_storage.cars_with([change.car for change in named if change.car])
+        known = [cars.get(change.car) or mains.get(change.public_id) for change in named]
+        done = storage.labelled_by(stamp.batch, [car.id for car in known if car])
+        for change, car in zip(named, known, strict=True):
+            if car is not None and car.id not in done and car.ground_truth == change.before:
                 record_label(car, change.label, change.model or car.shown_model, stamp)
                 changed += 1
         if changed:
             webhook_events.labels_changed(stamp.batch)
-    return changed
+    boxes: dict[str, list[PlannedLabel]] = {}
+    for change in changes:
+        if change.box is not None:
+            boxes.setdefault(change.public_id, []).append(change)
+    return changed + sum(_draw(group, pipeline, stamp) for group in boxes.values())
 
 
-# ---- files that wait ----
-
-
-def keep_file(filename: str, content: bytes, *, who: Who) -> str:
-    """Keep a file of labels until it is imported, a day at most; its id. Raises
-    `BadLabelFileError`."""
-    if not content:
-        raise BadLabelFileError(
-            "No file came with the form, or an empty one. Choose one, then press the button again."
-        )
-    if len(content) > MAX_BYTES:
-        raise BadLabelFileError(
-            f"The file is larger than {MAX_BYTES // 2**20} MB. "
-            "Import it in the terminal: flask photos import FILE."
-        )
-    deque(read_labels(io.BytesIO(content), filename), maxlen=0)  # what is kept can be read
-    row = LabelFile(
-        public_id=secrets.token_urlsafe(9),
-        filename=filename[:255],
-        content=content,
-        user_id=who.user_id,
-        created_at=now(),
-    )
-    with writing():
-        spare = [params["file"] for params in jobs.uncleared_params(JOB)]
-        storage.add_file(row, oldest=now() - _KEPT, spare=spare)
-    return row.public_id
-
-
-def keep_folder(files: Iterable[tuple[str, str]], *, who: Who) -> str:
-    """Keep what a folder of photos says, as a table that waits like any file of labels; its id.
-
-    `files` are paths, which begin with the folder that was chosen, and the SHA-256 of what they
-    hold. The folders in it are the labels; what lies beside them, or is hidden, is left out. Raises
-    `BadLabelFileError` when nothing is left.
-    """
-    name, rows = "", []
-    for path, sha256 in files:
-        chosen, *parts = PurePosixPath(path.replace("\\", "/")).parts or ("",)
-        if len(parts) > 1 and not any(part.startswith(".") for part in parts):
-            name, line = chosen, folder_line(PurePosixPath(*parts), sha256)
-            rows.append((line.id, line.sha256, line.filename, line.label))
-    if not rows:
-        raise BadLabelFileError(
-            "The folder has no folders with photos in it. "
-            "Choose the one that has a folder for each class."
-        )
-    table = to_csv(("id", "sha256", "filename", "label"), rows)
-    return keep_file(f"{name[:200]}.csv", table.encode(), who=who)
-
-
-def own_file(public_id: str, who: Who) -> LabelFile:
-    """A file that waits. Raises `PhotoNotFoundError` when it is gone or somebody else's."""
-    row = storage.find_file(public_id)
-    if row is None or row.user_id != who.user_id:
-        raise PhotoNotFoundError(
-            "This file of labels is not here any more: "
-            "it was imported, or waited for more than a day."
-        )
-    return row
-
-
-def read_file(row: LabelFile) -> Iterator[ListedPhoto]:
-    """The lines of a file that waits."""
-    return read_labels(io.BytesIO(row.content), row.filename)
-
-
-def is_large(row: LabelFile) -> bool:
-    """True for a file with more lines than one waits for."""
-    return sum(1 for _line in islice(read_file(row), LARGE + 1)) > LARGE
-
-
-def forget_file(public_id: str) -> None:
-    """The file was imported, or is not wanted."""
-    with writing():
-        storage.forget_file(public_id)
+def _draw(changes: Sequence[PlannedLabel], pipeline: Pipeline, stamp: Stamp) -> int:
+    """Draw boxes of one photo; how many. Those that a car has by now are drawn already; those for
+    which there is no room, or no photo, are left out."""
+    drawn, cards = 0, [classifier.card for classifier in pipeline.classifiers]
+    with suppress(BadBoxError, PhotoNotFoundError):
+        cars = cars_of(get_photo(changes[0].public_id))
+        wanted = [(change, change.box) for change in changes if change.box]
+        there = match_boxes([edges_of(*box) for _change, box in wanted], cars)
+        for (change, box), car in zip(wanted, there, strict=True):
+            if car is None:
+                add_car(change.public_id, DrawnCar(box, change.label, cards), pipeline, stamp)
+                drawn += 1
+    return drawn

@@ -46,6 +46,12 @@ def main_cars_of(public_ids: Sequence[str]) -> dict[str, Car]:
     return {car.photo.public_id: _with_prediction(car) for car in rows}
 
 
+def cars_with(public_ids: Sequence[str]) -> dict[str, Car]:
+    """The cars with these ids, by id; unknown ids are absent."""
+    rows = db.session.scalars(_joined().where(Car.public_id.in_(public_ids)))
+    return {car.public_id: _with_prediction(car) for car in rows}
+
+
 def _with_prediction(car: Car) -> Car:
     if car.position == 0:
         set_committed_value(car.photo, "prediction", car.prediction)

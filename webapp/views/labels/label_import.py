@@ -8,10 +8,12 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.file import FileField, MultipleFileField
 from wtforms import BooleanField
 
+from webapp.domain import ALL_MODELS
 from webapp.errors import BadLabelFileError
+from webapp.extensions import get_pipeline
 from webapp.label_files.folders import read_sums
 from webapp.services.jobs.types import label_import as label_import_job
-from webapp.services.labels import label_import
+from webapp.services.labels import label_files, label_import
 from webapp.services.photos.classify import clean_name
 from webapp.views import guards
 from webapp.views.flashes import note
@@ -38,16 +40,16 @@ class _LabelFileForm(Form):
 @bp.errorhandler(BadLabelFileError)
 def index(error: BadLabelFileError | None = None) -> ResponseReturnValue:
     """The form for a file, with what is wrong with the last one above it."""
-    return render_page("labels/import.html", error, max_bytes=label_import.MAX_BYTES)
+    return render_page("labels/import.html", error, max_bytes=label_files.MAX_BYTES)
 
 
 @bp.post("")
 def send() -> ResponseReturnValue:
     """Keep the file and look at it."""
     file = _LabelFileForm().file.data
-    content = file.read(label_import.MAX_BYTES + 1) if file else b""
+    content = file.read(label_files.MAX_BYTES + 1) if file else b""
     name = clean_name(file.filename or "") if file else ""
-    public_id = label_import.keep_file(name, content, who=guards.who())
+    public_id = label_files.keep_file(name, content, who=guards.who())
     return redirect(url_for(".look", public_id=public_id), 303)
 
 
@@ -62,7 +64,7 @@ def send_folder() -> ResponseReturnValue:
     )
     if form.sums.data:
         files = read_sums(form.sums.data.stream)
-    public_id = label_import.keep_folder(files, who=guards.who())
+    public_id = label_files.keep_folder(files, who=guards.who())
     return redirect(url_for(".look", public_id=public_id), 303)
 
 
@@ -70,17 +72,19 @@ def send_folder() -> ResponseReturnValue:
 def look(public_id: str) -> ResponseReturnValue:
     """What the file would do. The form gives the photos their labels, as one batch; of a large file
     a job does."""
-    form, file = _LabelFileForm(request.values), label_import.own_file(public_id, guards.who())
+    form, file = _LabelFileForm(request.values), label_files.own_file(public_id, guards.who())
     by_name, replace, cards = bool(form.by_name.data), bool(form.replace.data), live_choice("")
     confirmed = request.method == "POST"
-    if confirmed and label_import.is_large(file):
+    if confirmed and label_files.is_large(file):
         params = label_import_job.params_for(file, cards, by_name=by_name, replace=replace)
         return guards.to_job(label_import_job.enqueue(params, guards.sender(public_id)))
-    plan = label_import.plan_import(label_import.read_file(file), cards, by_name=by_name)
+    plan = label_import.plan_import(label_files.read_file(file), cards, by_name=by_name)
     if confirmed:
-        done = label_import.apply_import(plan, replace=replace, who=guards.who(), why=file.filename)
-        label_import.forget_file(public_id)
-        note("Labelled:", strong=f"{count(done.changed, 'photo')}.", batch=done.batch)
+        done = label_import.apply_import(
+            plan, get_pipeline(ALL_MODELS), replace=replace, who=guards.who(), why=file.filename
+        )
+        label_files.forget_file(public_id)
+        note("Labelled:", strong=f"{count(done.changed, 'car')}.", batch=done.batch)
         return redirect(url_for("log.index"), 303)
     return render_template(
         "labels/import_preview.html",
@@ -89,5 +93,5 @@ def look(public_id: str) -> ResponseReturnValue:
         plan=plan,
         by_name=by_name,
         like=label_import.LIKE,
-        large=label_import.LARGE,
+        large=label_files.LARGE,
     )

@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 
-from webapp.domain import count
+from webapp.domain import ALL_MODELS, count
 from webapp.errors import BadLabelFileError
 from webapp.inference.models.card import ModelCard
 from webapp.label_files.listed_photo import ListedPhoto
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, batch_result, cut
 from webapp.services.jobs.queue import Job, Sender
-from webapp.services.labels import label_import
+from webapp.services.labels import label_files, label_import
 from webapp.services.labels.label_import import BATCH, PlannedLabel, plan_import
+from webapp.services.photos.classify import Pipeline
 from webapp.storage.labels import label_files as storage
 from webapp.storage.labels.events import Stamp
 from webapp.storage.photos.bulk import count_batch
@@ -52,19 +53,20 @@ def _plan(job: RunningJob) -> list[Json]:
             "The file of labels is not here any more. Nothing was changed: send it again."
         )
     cards = [job.tools.registry.card(name, version) for name, version in asked["models"]]
-    lines = _watched(label_import.read_file(row), job)
+    lines = _watched(label_files.read_file(row), job)
     preview = plan_import(lines, cards, by_name=asked["by_name"])
     job.say(
-        f"{preview.lines:,} lines: {preview.new:,} photos would get a label, "
-        f"{preview.conflicts:,} have another one."
+        f"{preview.lines:,} lines: {preview.new:,} cars would get a label, "
+        f"{preview.conflicts:,} have another one, {preview.drawn:,} boxes would be drawn."
     )
     wanted = [] if asked["dry_run"] else preview.wanted(replace=asked["replace"])
     chunks = cut([list(astuple(change)) for change in wanted], BATCH, BATCH)
     parts = [{"changes": chunk, "total": len(chunk)} for chunk in chunks]
-    look = {  # of lines, but `new` and `different` of photos
+    look = {  # of lines, but `new`, `different` and `drawn` of cars
         "lines": preview.lines,
         "new": preview.new,
         "different": preview.conflicts,
+        "drawn": preview.drawn,
         "same": preview.same,
         "empty": preview.empty,
         "left_out": dict(preview.troubles),
@@ -74,13 +76,15 @@ def _plan(job: RunningJob) -> list[Json]:
 
 
 def _do(job: RunningJob) -> Json:
-    """Give the photos of one part their labels.
+    """Give the cars of one part their labels, and draw its boxes.
 
-    May run twice: a photo is left alone that has a label event of this job, or another label than
+    May run twice: a car is left alone that has a label event of this job, or another label than
     when it was planned.
     """
+    tools, stamp = job.tools, Stamp(job.who, "import", job.params["name"], job.id)
+    pipeline = Pipeline(tools.classifiers(ALL_MODELS), tools.files, tools.limiter)
     changes = [PlannedLabel(*values) for values in job.part["changes"]]
-    label_import.give_labels(changes, Stamp(job.who, "import", job.params["name"], job.id))
+    label_import.give_labels(changes, pipeline, stamp)
     return {"look": job.part.get("look")}
 
 
@@ -96,12 +100,12 @@ def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
 def _summary(result: Json) -> str:
     if result["dry_run"]:
         return (
-            f"{result['new']:,} photos would get a label, "
+            f"{result['new']:,} cars would get a label, "
             f"{result['different']:,} have another one. Nothing was changed."
         )
     changed, skipped = result["changed"], result["skipped"]
     left = f" {skipped:,} were relabelled or deleted meanwhile and stayed." if skipped else ""
-    return f"{count(changed, 'photo')} labelled.{left}"
+    return f"{count(changed, 'car')} labelled.{left}"
 
 
 def _watched(lines: Iterable[ListedPhoto], job: RunningJob) -> Iterator[ListedPhoto]:
@@ -112,11 +116,11 @@ def _watched(lines: Iterable[ListedPhoto], job: RunningJob) -> Iterator[ListedPh
 
 
 JOB_TYPE = JobType(
-    label_import.JOB,
+    label_files.JOB,
     "Labels from a file",
     _do,
     plan=_plan,
     finish=_finish,
-    clear=lambda _job_id, params, _tools: label_import.forget_file(params["file"]),
+    clear=lambda _job_id, params, _tools: label_files.forget_file(params["file"]),
     summary=_summary,
 )
