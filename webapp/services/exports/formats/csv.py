@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterable, Iterator
 
-from webapp.domain import moment
+from webapp.domain import level_of, moment
 from webapp.reports.csv_safety import csv_lines, plain_cell
 from webapp.services.exports.export_format import CarRecord, ExportFormat, Record, WrittenLine
 from webapp.services.exports.run import ExportRun
@@ -12,14 +12,14 @@ _TOP = 5
 # `ground_truth` is the label as it reads now, `given_label` as it was given where labels were
 # merged since. `label_1` is the model's first label whatever was decided; `outcome` holds the
 # decision against the truth; `audited`: checked in a random sample; `learnt`: trained on. `cars` is
-# how many lines the photo has; a box is in shares of the photo.
+# how many lines the photo has; a box is in shares of the photo; `level`: what the decision names.
 _COLUMNS = (
     *("id", "filename", "sha256", "width", "height", "bytes", "format", "created_at"),
     *("ground_truth", "given_label", "truth_model", "labelled_at", "labelled_by"),
     *("audited", "outcome", "starred"),
     *("model", "version", "learnt", "decision", "margin", "familiarity"),
     *(f"{column}_{rank}" for rank in range(1, _TOP + 1) for column in ("label", "confidence")),
-    *("car", "cars", "found_by", "score", "box_x", "box_y", "box_width", "box_height"),
+    *("car", "cars", "found_by", "score", "box_x", "box_y", "box_width", "box_height", "level"),
 )
 
 
@@ -42,7 +42,9 @@ def _cells(record: Record, car: CarRecord) -> list[object]:
     cells += [answer.decision, answer.margin, answer.familiarity]
     top = [cell for line in car.ranking[:_TOP] for cell in (line.label, line.probability)]
     cells += top + [""] * (2 * _TOP - len(top))
-    return [*cells, answer.public_id, len(record.cars), answer.found_by, answer.score, *car.box]
+    cells += [answer.public_id, len(record.cars), answer.found_by, answer.score, *car.box]
+    answered = answer.prediction_id is not None
+    return [*cells, level_of(answer.decision, answer.label) if answered else ""]
 
 
 def _read_line(line: bytes) -> WrittenLine | None:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from webapp.domain import moment
+from webapp.domain import level_of, moment
+from webapp.inference.models.registry import Registry
 from webapp.services.exports.export_format import (
     CarRecord,
     ExportFormat,
@@ -13,16 +14,17 @@ from webapp.services.exports.export_format import (
     WrittenLine,
 )
 from webapp.services.exports.run import ExportRun
+from webapp.services.photos.gallery import parent_of
 
 _RANKED = 5  # labels of a prediction in `cars`, as in the API
 
 
-def _write(records: Iterable[Record], _run: ExportRun) -> Iterator[bytes]:
+def _write(records: Iterable[Record], run: ExportRun) -> Iterator[bytes]:
     for record in records:
-        yield json.dumps(_photo(record), ensure_ascii=False).encode() + b"\n"
+        yield json.dumps(_photo(record, run.tools.registry), ensure_ascii=False).encode() + b"\n"
 
 
-def _photo(record: Record) -> dict[str, Any]:
+def _photo(record: Record, registry: Registry) -> dict[str, Any]:
     row, main = record.row, record.main
     answered = main.row.prediction_id is not None
     events = [(car, event) for car in record.cars for event in car.events]
@@ -36,15 +38,17 @@ def _photo(record: Record) -> dict[str, Any]:
         "created_at": moment(row.created_at),
         "ground_truth": main.row.ground_truth,
         "outcome": main.row.outcome,
-        "prediction": _prediction(main.row, main.ranking) if answered else None,
-        "cars": [_car(car) for car in record.cars],
+        "prediction": _prediction(main.row, main.ranking, registry) if answered else None,
+        "cars": [_car(car, registry) for car in record.cars],
         "car_count": row.car_count,
         "labels": [_event(*pair) for pair in sorted(events, key=lambda pair: pair[1].id)],
     }
 
 
-def _car(car: CarRecord) -> dict[str, Any]:
-    answers = [(answer, _prediction(answer, ranks[:_RANKED])) for answer, ranks in car.answers]
+def _car(car: CarRecord, registry: Registry) -> dict[str, Any]:
+    answers = [
+        (answer, _prediction(answer, ranks[:_RANKED], registry)) for answer, ranks in car.answers
+    ]
     return {
         "id": car.row.public_id,
         "box": car.box,
@@ -57,12 +61,15 @@ def _car(car: CarRecord) -> dict[str, Any]:
     }
 
 
-def _prediction(row: Any, ranking: Ranking) -> dict[str, Any]:
+def _prediction(row: Any, ranking: Ranking, registry: Registry) -> dict[str, Any]:
+    parent = parent_of(row, registry)
     return {
         "decision": row.decision,
+        "level": level_of(row.decision, row.label),
         "label": row.label,
         "confidence": row.confidence,
         "familiarity": row.familiarity,
+        "parent": vars(parent) if parent else None,
         "ranked": [vars(line) for line in ranking],
         "model": {"name": row.model, "version": row.version},
         "elapsed_ms": round(row.elapsed_ms, 2),
