@@ -71,7 +71,7 @@ def test_the_card_tells_how_well_it_finds_cars_of_each_size(card: DetectorCard) 
     test = card.metrics["test"]
     assert {"ap50", "recall", "main_car", "false_alarms", "sources"} <= test.keys()
     assert set(test["recall"]) == {"small", "medium", "large"}
-    assert card.metrics["unknown"]["n"] == 24
+    assert card.metrics["unknown"]["n"] == 12
 
 
 def test_the_version_carries_the_list_of_its_files(

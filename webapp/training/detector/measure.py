@@ -1,5 +1,7 @@
 """Measures a detector on the photos of a split, and finds the score from which a box counts."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ from webapp.training.detector.scenes import CAR
 from webapp.training.job import say
 
 PRECISION = 0.87  # at which the recall is told, and the score is chosen
-_LEAST_SCORE = 0.02
+_LEAST_SCORE = 0.05
+_ALARMS = 0.01  # share of photos of other things in which something may be found
 
 
 class NetworkDetector(Detector):
@@ -60,11 +63,16 @@ def look(detector: Detector, data: BoxData, part: str) -> Measured:
     return Measured(dict(sorted(photos.items())))
 
 
-def choose_threshold(measured: Measured) -> float:
-    """The least score at which `PRECISION` of the boxes are cars."""
+def choose_threshold(measured: Measured, others: Sequence[Floats] = ()) -> float:
+    """The least score at which `PRECISION` of the boxes are cars, and which at most `_ALARMS` of
+    photos of other things reach; `others` are the scores in each of those."""
     curve = curve_of([match(photo) for photo in measured.all()])
     best = recall_at(curve, PRECISION)
-    return round(best[1], 4) if best else 0.5
+    threshold = best[1] if best else 0.5
+    highest = sorted((float(scores.max(initial=0)) for scores in others), reverse=True)
+    if highest:
+        threshold = max(threshold, highest[int(_ALARMS * len(highest))] + 1e-4)
+    return math.ceil(threshold * 1e4) / 1e4
 
 
 def metrics_of(measured: Measured, threshold: float) -> dict[str, Any]:
@@ -76,17 +84,21 @@ def metrics_of(measured: Measured, threshold: float) -> dict[str, Any]:
     return summary(measured.all(), score=threshold, precision=PRECISION) | {"sources": sources}
 
 
-def unknown_metrics(detector: Detector, folder: Path, threshold: float) -> dict[str, Any]:
-    """False alarms on photos of other things: `n` photos, `false_alarms`, and the share of photos
-    without one with its interval."""
-    counts = []
+def look_at_others(detector: Detector, folder: Path) -> list[Floats]:
+    """The scores of what a detector finds in each photo of other things."""
+    found = []
     for path in files_in(folder):
         try:
-            _boxes, scores = detector.boxes(_decode(path, detector.card), threshold)
+            found.append(detector.boxes(_decode(path, detector.card), _LEAST_SCORE)[1])
         except (OSError, PhotoRefusedError) as error:
             say(f"left out {path.name}: {error}")
-        else:
-            counts.append(len(scores))
+    return found
+
+
+def unknown_metrics(others: Sequence[Floats], threshold: float) -> dict[str, Any]:
+    """False alarms on photos of other things: `n` photos, `false_alarms`, and the share of photos
+    without one with its interval."""
+    counts = [int((scores >= threshold).sum()) for scores in others]
     clean = share_of(sum(count == 0 for count in counts), len(counts))
     return {
         "n": len(counts),

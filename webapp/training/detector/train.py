@@ -26,6 +26,7 @@ from webapp.training.detector.measure import (
     NetworkDetector,
     choose_threshold,
     look,
+    look_at_others,
     metrics_of,
     unknown_metrics,
 )
@@ -65,13 +66,15 @@ def train_detector(job: TrainingJob[DetectorRecipe]) -> DetectorCard:
 def _measured(
     card: DetectorCard, network: keras.Model, data: BoxData, unknown: Path | None
 ) -> DetectorCard:
-    """The card with its threshold, chosen on validation photos, and its figures."""
+    """The card with its threshold and its figures. The threshold is chosen on validation photos and
+    every second photo of other things; the others of those are counted."""
     detector = NetworkDetector(card, network)
     parts = {part: look(detector, data, part) for part in ("validation", "test")}
-    threshold = choose_threshold(parts["validation"])
+    others = look_at_others(detector, unknown) if unknown is not None else []
+    threshold = choose_threshold(parts["validation"], others[::2])
     metrics = {part: metrics_of(measured, threshold) for part, measured in parts.items()}
-    if unknown is not None:
-        metrics["unknown"] = unknown_metrics(detector, unknown, threshold)
+    if others:
+        metrics["unknown"] = unknown_metrics(others[1::2], threshold)
     return replace(card, threshold=threshold, metrics=metrics)
 
 
