@@ -57,3 +57,14 @@ def test_rand_augment_changes_a_view_and_the_same_seed_alike() -> None:
     first, second = (vary(PHOTO, 40, 60, how, np.random.default_rng(7)) for _ in range(2))
     assert np.array_equal(first, second)
     assert not np.array_equal(first, vary(PHOTO, 40, 60, STILL, np.random.default_rng(7)))
+
+
+def test_a_crop_may_reach_beyond_the_picture_whose_edge_goes_on() -> None:
+    pixels = np.full((40, 60, 3), 200, np.uint8)
+    pixels[10:30, 15:45] = 20
+    how = replace(STILL, surround=0.5)
+    views = [vary(pixels, 40, 60, how, np.random.default_rng(seed)) for seed in range(30)]
+    dark = [float((view < 110).mean()) for view in views]
+    assert min(dark) < 0.15  # the block is a quarter of the picture, and of no view more
+    assert max(dark) <= 0.26
+    assert all((view[:3, :3] > 180).all() for view in views)

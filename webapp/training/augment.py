@@ -25,6 +25,8 @@ def views_of(
 
 def vary(pixels: Pixels, height: int, width: int, how: Augmentation, rng: _Rng) -> Floats:
     """A random view of a photo: float32 RGB in 0..255, shape (height, width, 3)."""
+    if how.surround:
+        pixels = _continued(pixels, how.surround, rng)
     area = rng.uniform(how.zoom, 1.0)
     stretch = math.exp(rng.uniform(-1, 1) * math.log(how.aspect))
     box_width = pixels.shape[1] * min(1.0, math.sqrt(area * stretch))
@@ -49,6 +51,15 @@ def vary(pixels: Pixels, height: int, width: int, how: Augmentation, rng: _Rng) 
     if how.grain:
         view = view + rng.normal(0.0, how.grain * rng.random(), view.shape).astype(np.float32)
     return np.clip(view, 0.0, 255.0)
+
+
+def _continued(pixels: Pixels, most: float, rng: _Rng) -> Pixels:
+    """A picture with its edges continued on each side by up to `most` of its sides, as a box may
+    be too large for its car."""
+    height, width = pixels.shape[:2]
+    top, bottom = (int(most * height * rng.random() ** 2) for _ in range(2))
+    left, right = (int(most * width * rng.random() ** 2) for _ in range(2))
+    return np.pad(pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
 
 
 def blend(batch: Batch, how: Augmentation, rng: _Rng) -> Batch:

@@ -123,6 +123,8 @@ class Augmentation:
     flip: float = 0.5  # chance to mirror left and right
     zoom: _Share = 0.5  # smallest share of the picture's area that a random crop keeps
     aspect: Annotated[float, Field(ge=1)] = 1.25  # largest factor by which a crop is stretched
+    # largest share of a side by which a crop may reach beyond the picture, whose edge is continued
+    surround: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     brightness: float = 0.3  # the picture is multiplied by 1 plus or minus this
     contrast: float = 0.3  # the same for the distance from the mean
     saturation: float = 0.3  # the same for the distance from grey
