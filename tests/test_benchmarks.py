@@ -5,7 +5,9 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["classify", "gallery", "memory", "serve", "servers", "together"])
+@pytest.mark.parametrize(
+    "name", ["classify", "gallery", "memory", "scenes", "serve", "servers", "together"]
+)
 def test_a_benchmark_can_be_imported(name: str) -> None:
     importlib.import_module(f"benchmarks.{name}")
 
