@@ -13,7 +13,6 @@ from webapp.extensions import get_classifier, get_label_cards, get_pipeline, get
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.cars import boxes
 from webapp.services.jobs.types import bulk as bulk_job
-from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import bulk
 from webapp.services.photos.bulk import Selection
 from webapp.services.review import suspects
@@ -52,10 +51,8 @@ def undo(batch: Batch) -> ResponseReturnValue:
             'Put in a job: {"kind": "many", "action": "undo", "batch": "…"}.'
         )
     stamp = Stamp(who(), "api")
-    if boxes.has_boxes(batch):
-        done = boxes.undo_boxes(batch, get_pipeline(ALL_MODELS), stamp)
-        return jsonify(labels.relabelled_json(done))
-    return jsonify(labels.relabelled_json(undo_batch(batch, stamp)))
+    done = boxes.undo_boxes(batch, get_pipeline(ALL_MODELS), stamp)
+    return jsonify(labels.relabelled_json(done))
 
 
 @Call(bp, "GET /suspected", Need.REVIEW, {200: labels.SuspectsJson}, (errors.ModelNotFoundError,))

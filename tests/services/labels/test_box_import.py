@@ -14,9 +14,11 @@ from flask import Flask
 from tests.cars import LEFT, RIGHT, put_cars
 from tests.fakes import make_card
 from webapp.domain import NO_CAR, PERSON, Box, Who
+from webapp.errors import NothingToUndoError
 from webapp.extensions import get_files, get_pipeline, get_tools
 from webapp.label_files.listed_photo import edges_of
 from webapp.label_files.registry import read_labels
+from webapp.services.cars.boxes import undo_boxes
 from webapp.services.exports.downloads import start_export
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
@@ -29,7 +31,7 @@ from webapp.services.photos.gallery import cars_of, get_photo
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import Car, now
 
-ANNA = Who("Anna")
+ANNA, AWAY = Who("Anna"), (0.1, 0.75, 0.3, 0.2)
 Upload = Callable[..., str]
 
 
@@ -146,6 +148,25 @@ def test_a_box_that_no_car_has_is_drawn(upload: Upload) -> None:
         (PERSON, None),
     ]
     assert [car.prediction is not None for car in cars(photo)] == [True, True]
+
+
+def test_all_of_it_is_taken_back_together(upload: Upload) -> None:
+    seen, unseen = upload(), upload(mark=1)
+    put_cars(seen)
+    lines = [
+        {"id": photo, "boxes": [box(LEFT, "haas"), box(AWAY, "bwt")]} for photo in (seen, unseen)
+    ]
+    given = done(plan("\n".join(map(json.dumps, lines)).encode(), "boxes.jsonl"))
+    assert truths(seen) == ["haas", None, "bwt"] and truths(unseen) == ["haas", "bwt"]
+    undone = undo_boxes(given.batch, get_pipeline(), Stamp(ANNA, "undo"))
+    assert undone.changed == 4
+    assert truths(seen) == [None, None, NO_CAR]
+    assert [(car.found_by, car.ground_truth) for car in cars(unseen)] == [
+        ("whole", None),
+        (PERSON, NO_CAR),
+    ]
+    with pytest.raises(NothingToUndoError):
+        undo_boxes(given.batch, get_pipeline(), Stamp(ANNA, "undo"))
 
 
 def test_drawing_twice_draws_once(upload: Upload) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from webapp.domain import NO_CAR, PERSON, WHOLE, WHOLE_PHOTO, Box, DetectedCar
@@ -14,18 +15,16 @@ from webapp.services.labels.relabel import (
     check_why,
     record_label,
     resolve_label,
-    take_back,
 )
-from webapp.services.labels.undo import NOTHING
+from webapp.services.labels.undo import NOTHING, undo_batch
 from webapp.services.photos.classify import Pipeline, classify_cars
 from webapp.services.photos.gallery import cars_of, get_car, get_photo, stored_content
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage.cars import cars as storage
-from webapp.storage.cars.boxes import add_box_event, standing_events
+from webapp.storage.cars.boxes import add_box_event, standing_event, standing_events
 from webapp.storage.cars.predictions import insert_predictions, replace_predictions
 from webapp.storage.database import writing
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos.bulk import standing_numbers
 from webapp.storage.tables import BoxEvent, Car, Photo, Prediction
 
 MOST_CARS = 100  # of a photo
@@ -116,23 +115,37 @@ def check_box(box: Box, photo: Photo) -> Box:
 # ---- undo ----
 
 
-def has_boxes(batch: str) -> bool:
-    """True when boxes were changed in this batch and stand."""
-    return bool(standing_events(batch))
-
-
 def undo_boxes(batch: str, pipeline: Pipeline, stamp: Stamp) -> Relabelled:
-    """Take a batch with a box back: a moved box is where it was, a drawn car is no car, labels of
-    the batch are those from before. Raises `NothingToUndoError` when the box was changed since."""
+    """Take a batch back that may have boxes in it: labels are those from before, then each moved
+    box is where it was, and each drawn car is no car.
+
+    What was changed since is skipped. Boxes are taken back one at a time: when the machine stops
+    in between, the same undo goes on. Raises `NothingToUndoError` when nothing stands any more.
+    """
     events = standing_events(batch)
     if not events:
+        return undo_batch(batch, stamp)
+    labels = Relabelled(0, 0, "")
+    with suppress(NothingToUndoError):
+        labels = undo_batch(batch, stamp)
+    undone = sum(undo_box(event.id, pipeline, stamp) for event in events)
+    if not undone + labels.changed:
         raise NothingToUndoError(NOTHING)
-    event, car = events[0], _car_of(events[0])
+    return Relabelled(max(undone, labels.changed), len(events) - undone, stamp.batch)
+
+
+def undo_box(number: int, pipeline: Pipeline, stamp: Stamp) -> bool:
+    """Take back what a box event did; False when it does not stand any more, or the box was changed
+    since."""
+    event = standing_event(number)
+    car = _car_of(event) if event else None
+    if event is None or car is None:
+        return False
     rows = _classify(car.photo, _box_before(event), pipeline) if event.from_box else []
     with writing():
         car = _car_of(event)
-        take_back(standing_numbers(batch, 0, MOST_CARS), stamp)
-        (car,) = storage.cars_by_number([car.id])
+        if car is None or standing_event(number) is None:
+            return False
         if event.from_box:
             _remember(pipeline)
             _set_box(car, _box_before(event), rows, stamp, event.id)
@@ -141,15 +154,13 @@ def undo_boxes(batch: str, pipeline: Pipeline, stamp: Stamp) -> Relabelled:
             add_box_event(car, car.box, stamp, event.id)
             record_label(car, NO_CAR, car.shown_model, stamp)
             webhook_events.labels_changed(stamp.batch)
-    return Relabelled(1, 0, stamp.batch, car=car)
+    return True
 
 
-def _car_of(event: BoxEvent) -> Car:
-    """The car of an event, whose box is still the one that the event gave it."""
+def _car_of(event: BoxEvent) -> Car | None:
+    """The car of an event, None when its box is not that of the event any more."""
     cars = storage.cars_by_number([event.car_id or 0])
-    if not cars or list(cars[0].box) != event.to_box:
-        raise NothingToUndoError(NOTHING)
-    return cars[0]
+    return cars[0] if cars and list(cars[0].box) == event.to_box else None
 
 
 def _box_before(event: BoxEvent) -> Box:

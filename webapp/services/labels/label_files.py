@@ -22,6 +22,7 @@ from webapp.storage.tables import LabelFile, now
 MAX_BYTES = 20 * 1024 * 1024  # of a file in the browser; the terminal reads any
 _KEPT = timedelta(days=1)  # how long a file waits between the preview and its import
 LARGE = 5_000  # lines of a file that are imported while one waits; more are a job
+MOST_DRAWN = 50  # boxes of a file that are drawn while one waits; more are a job
 JOB = "labels"  # the type of that job, whose files wait as long as it needs them
 
 

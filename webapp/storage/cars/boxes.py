@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import aliased
 
 from webapp.domain import Box
@@ -29,11 +29,19 @@ def add_box_event(car: Car, before: Box | None, stamp: Stamp, undoes: int | None
     )
 
 
-def standing_events(batch: str) -> Sequence[BoxEvent]:
-    """The box events of a batch that nobody has undone, newest first, without those of cars that
-    are gone."""
+def standing_events(batch: str, after: int = 0, limit: int | None = None) -> Sequence[BoxEvent]:
+    """The box events of a batch that nobody has undone, over the number `after`, without those of
+    cars that are gone."""
+    statement = _standing().where(BoxEvent.batch == batch, BoxEvent.id > after)
+    return db.session.scalars(statement.order_by(BoxEvent.id).limit(limit)).all()
+
+
+def standing_event(number: int) -> BoxEvent | None:
+    """The box event with this number, None when it was undone or its car is gone."""
+    return db.session.scalar(_standing().where(BoxEvent.id == number))
+
+
+def _standing() -> Select[BoxEvent]:
     undo = aliased(BoxEvent)
     undone = exists().where(undo.undoes == BoxEvent.id)
-    which = (BoxEvent.batch == batch, BoxEvent.car_id.is_not(None), ~undone)
-    statement = select(BoxEvent).where(*which).order_by(BoxEvent.id.desc())
-    return db.session.scalars(statement).all()
+    return select(BoxEvent).where(BoxEvent.car_id.is_not(None), ~undone)

@@ -70,15 +70,17 @@ def send_folder() -> ResponseReturnValue:
 
 @bp.route("/<public_id>", methods=["GET", "POST"])
 def look(public_id: str) -> ResponseReturnValue:
-    """What the file would do. The form gives the photos their labels, as one batch; of a large file
-    a job does."""
+    """What the file would do. The form gives the cars their labels, as one batch; of a large file,
+    or with many boxes to draw, a job does."""
     form, file = _LabelFileForm(request.values), label_files.own_file(public_id, guards.who())
     by_name, replace, cards = bool(form.by_name.data), bool(form.replace.data), live_choice("")
-    confirmed = request.method == "POST"
-    if confirmed and label_files.is_large(file):
+    confirmed, large = request.method == "POST", label_files.is_large(file)
+    if not (confirmed and large):
+        plan = label_import.plan_import(label_files.read_file(file), cards, by_name=by_name)
+        large = large or plan.drawn > label_files.MOST_DRAWN
+    if confirmed and large:
         params = label_import_job.params_for(file, cards, by_name=by_name, replace=replace)
         return guards.to_job(label_import_job.enqueue(params, guards.sender(public_id)))
-    plan = label_import.plan_import(label_files.read_file(file), cards, by_name=by_name)
     if confirmed:
         done = label_import.apply_import(
             plan, get_pipeline(ALL_MODELS), replace=replace, who=guards.who(), why=file.filename
@@ -93,5 +95,5 @@ def look(public_id: str) -> ResponseReturnValue:
         plan=plan,
         by_name=by_name,
         like=label_import.LIKE,
-        large=label_files.LARGE,
+        large=large,
     )

@@ -4,13 +4,14 @@ from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, StringField
 
-from webapp.domain import UNDO
+from webapp.domain import ALL_MODELS, UNDO
 from webapp.errors import ModelUnavailableError, NothingToUndoError
-from webapp.extensions import get_cards
+from webapp.extensions import get_cards, get_pipeline
 from webapp.inference.models.card import ModelCard
+from webapp.services.cars.boxes import undo_boxes
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.labels.relabel import relabel_photo
-from webapp.services.labels.undo import undo_batch, undo_event
+from webapp.services.labels.undo import undo_event
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved, note_undone, noting
@@ -65,7 +66,7 @@ def undo() -> ResponseReturnValue:
             params = bulk_job.undo_params(batch, UNDO)
             return guards.to_job(bulk_job.enqueue(params, guards.sender()))
         else:
-            note_undone(undo_batch(batch, stamp))
+            note_undone(undo_boxes(batch, get_pipeline(ALL_MODELS), stamp))
     return redirect(guards.way_back(url_for("gallery.index")), 303)
 
 

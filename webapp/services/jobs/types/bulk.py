@@ -9,9 +9,10 @@ from functools import partial
 
 from sqlalchemy import and_
 
-from webapp.domain import UNDO, count
+from webapp.domain import ALL_MODELS, UNDO, count
 from webapp.errors import NothingToUndoError
 from webapp.gallery_filter import filter_params, parse_filter
+from webapp.services.cars.boxes import undo_box
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, batch_result, walk
 from webapp.services.jobs.queue import Job, Sender
@@ -26,18 +27,23 @@ from webapp.services.photos.bulk import (
     UNSTAR,
     Change,
 )
+from webapp.services.photos.classify import Pipeline
+from webapp.storage.cars.boxes import standing_events
 from webapp.storage.database import last_id, writing
 from webapp.storage.labels.events import Stamp, is_merge
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos.deletion import restore
 from webapp.storage.tables import Photo
 
-# What can be taken back of a batch: its label events, or its photos, in order of their numbers.
+# What can be taken back of a batch: its label events, its box events, or its photos, in order of
+# their numbers.
 _UNDOABLE: dict[str, Callable[[str, int, int], list[int]]] = {
     "labels": storage.standing_numbers,
+    "boxes": lambda *which: [event.id for event in standing_events(*which)],
     "deleted": partial(storage.marked_numbers, Photo.deleted_batch),
     "starred": partial(storage.marked_numbers, Photo.starred_batch),
 }
+_BOXES = 50  # box events that are taken back while one waits
 _WORDING = {  # the job's title, and what came of it
     LABEL: ("Mark as {}", "{} marked."),
     CONFIRM: ("Confirm answers", "The answer is the truth for {}."),
@@ -53,7 +59,7 @@ _WORDING = {  # the job's title, and what came of it
 
 def is_large_batch(batch: str) -> bool:
     """True when more was done together than is taken back while one waits."""
-    return storage.count_batch(batch) > MOST
+    return storage.count_batch(batch) > MOST or len(standing_events(batch, 0, _BOXES + 1)) > _BOXES
 
 
 def action_params(change: Change, stamp: Stamp, up_to: int = 0) -> Json:
@@ -111,8 +117,11 @@ def _do(job: RunningJob) -> Json:
     """
     part, met = job.part, 0
     for _after, numbers in walk(_numbers(job.params, part["what"], part["to"]), part["after"]):
-        with writing():
-            _change(job, numbers)
+        if part["what"] == "boxes":
+            _undo_boxes(job, numbers, met)
+        else:
+            with writing():
+                _change(job, numbers)
         met += len(numbers)
         job.progress(met)
     return {"met": part["total"]}
@@ -150,6 +159,15 @@ def _change(job: RunningJob, numbers: Sequence[int]) -> None:
             numbers = storage.not_in_batch(numbers, job.id)
         wanted = parse_filter(params["filter"])
         Change(action, wanted, params["label"], params["model"]).apply(numbers, stamp)
+
+
+def _undo_boxes(job: RunningJob, numbers: Sequence[int], met: int) -> None:
+    """Take box events back; the models look at each box anew."""
+    tools, stamp = job.tools, Stamp(job.who, job.params["place"], "", job.id)
+    pipeline = Pipeline(tools.classifiers(ALL_MODELS), tools.files, tools.limiter)
+    for done, number in enumerate(numbers, met + 1):
+        undo_box(number, pipeline, stamp)
+        job.progress(done)
 
 
 def _numbers(params: Json, what: str, up_to: int | None = None) -> Callable[[int], list[int]]:
