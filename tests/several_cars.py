@@ -22,6 +22,7 @@ class GivenDetector:
         self.boxes: list[Box] = [LEFT, RIGHT]
         self.card = SimpleNamespace(name="car-detector", version=1, input=InputSpec(64, 64))
         monkeypatch.setattr(Extensions, "detector", lambda _extensions: self)
+        monkeypatch.setattr(Extensions, "live_detector", lambda _extensions: self.card.name)
 
     def find(self, _pixels: NDArray) -> list[DetectedCar]:
         return [DetectedCar(box, 0.9, "detector") for box in self.boxes]

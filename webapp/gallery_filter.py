@@ -183,6 +183,12 @@ class GalleryFilter(BaseModel):
         _Refusal(f"must be up to {_MOST_PICKED} ids of photos with commas between them"),
     ] = ""
     """The photos with these ids, up to 200 with commas between them."""
+    cars: Annotated[
+        str,
+        OneOf({"0": "No car", "1": "One car", "2": "Two cars", "3+": "Three cars or more"}),
+        _Caption("Cars"),
+    ] = ""
+    """So many cars were found or drawn in it; photos at which nobody has looked are left out."""
     duplicates: Annotated[
         str,
         OneOf({YES: "Has look-alikes", NO: "No look-alikes"}),

@@ -104,6 +104,18 @@ def test_the_gallery_shows_a_photo_once_also_by_a_model(two: Photo) -> None:
         assert [photo.id for photo in history.gallery_page(wanted).items] == [two.id]
 
 
+def test_photos_are_found_by_their_number_of_cars(
+    two: Photo, detector: GivenDetector, upload: Callable[..., str]
+) -> None:
+    photos = {"2": two.public_id}
+    for number, boxes in (("0", []), ("1", [LEFT]), ("3+", [LEFT, RIGHT, (0.9, 0.9, 0.1, 0.1)])):
+        detector.boxes = boxes
+        photos[number] = upload(mark=50 + len(boxes))
+    for number, photo in photos.items():
+        page = history.gallery_page(GalleryFilter(cars=number))
+        assert [item.public_id for item in page.items] == [photo]
+
+
 def test_statistics_count_cars(two: Photo) -> None:
     first, second = cars(two)
     say(first, "haas")

@@ -42,6 +42,8 @@ FILTERS = {
     "versions differ": {"compared": "j1"},
     "look-alikes": {"duplicates": "yes"},
     "star": {"starred": "yes"},
+    "two cars": {"cars": "2"},
+    "many cars": {"cars": "3+"},
     "model": {"model": "f1-teams"},
     "version": {"model": "f1-teams@2"},
     "version, first guess": {"model": "f1-teams@2", "predicted": "ferrari"},
@@ -74,7 +76,7 @@ WALK = re.compile(r"PRIMARY KEY \(rowid[<>]\?\)|_(confidence|margin) \(shown_\w+
 WALKING = {
     **dict.fromkeys(("nothing", "confidence", "margin"), SORTS),
     **dict.fromkeys(
-        ("person", "visitors", "source", "look-alikes", "star"),
+        ("person", "visitors", "source", "look-alikes", "star", "two cars", "many cars"),
         BY_ANSWER,
     ),
     "days": BY_ANSWER,

@@ -3,9 +3,9 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,20 +24,16 @@ from webapp.cli.photos.output_formats import (
     read_done,
 )
 from webapp.cli.photos.paths import find_photos, read_photo
+from webapp.cli.photos.rows import TOP, classified_row, sent_row, stored_row
 from webapp.cli.photos.store import store_photos
 from webapp.cli.progress import pace, watch
-from webapp.domain import ALL_MODELS, PHOTO_ENDINGS, Parent, RankedLabel, level_of
+from webapp.domain import ALL_MODELS, PHOTO_ENDINGS, Parent, RankedLabel
 from webapp.errors import MarqueError
-from webapp.extensions import get_card, get_extensions, get_pipeline, get_registry
-from webapp.inference.classifier import ClassifiedPhoto, make_answer
-from webapp.inference.models.card import ModelCard
+from webapp.extensions import get_card, get_extensions, get_pipeline
 from webapp.inference.models.label_set import has_merges
 from webapp.inference.process_pool import Task
-from webapp.services.photos import gallery as history
 from webapp.services.photos import wording
-from webapp.services.photos.classify import Pipeline, StoredPhoto
 
-_TOP = 5
 _SENT_AT_ONCE = 4  # photos on the way to a server, unless --processes says otherwise
 _INTERRUPTED = 130  # the exit code of a command that was stopped with Ctrl-C, as shells have it
 
@@ -56,6 +52,7 @@ class _Options:
     store: bool
     truth: str
     model: str
+    whole: bool
     processes: int | None
     url: str
     key: str
@@ -64,7 +61,7 @@ class _Options:
     @property
     def top(self) -> int | None:
         """How many labels a row has; None for all."""
-        return None if self.all_labels else _TOP
+        return None if self.all_labels else TOP
 
 
 @bp.cli.command("classify")
@@ -80,6 +77,7 @@ class _Options:
 @click.option(
     "--model", default="", metavar="NAME|all", help="A live model.  [default: the site's]"
 )
+@click.option("--whole", is_flag=True, help="Look for no cars: the whole photo counts as one.")
 @click.option(
     "--processes",
     type=click.IntRange(1, 256),
@@ -94,12 +92,15 @@ class _Options:
 def _classify_command(options: _Options, paths: tuple[str, ...]) -> None:
     """Classify every photo in PATHS: files, folders (with all below them) or patterns like '*.jpg'.
 
-    Results are written photo by photo, in the order of the photos. Files that cannot be read are
-    named at the end, and the exit code is 1.
+    A photo in which the detector finds cars has a line for each, with its box. Results are written
+    photo by photo, in the order of the photos. Files that cannot be read are named at the end, and
+    the exit code is 1.
     """
     options = _choose_output(options)
     if options.truth and not options.store:
         raise click.UsageError("--truth needs --store.")
+    if options.whole and options.url:
+        raise click.UsageError("--whole needs this machine: with --url the server looks for cars.")
     if options.resume and (options.format not in RESUMABLE or not options.out):
         raise click.UsageError(
             f"--resume goes on in a file of --format {' or '.join(RESUMABLE)}: name it with --out."
@@ -139,7 +140,9 @@ def _run(photos: list[Path], options: _Options) -> int:
     """Classify what is not done, and return the exit code."""
     format, out, done = options.format or "", options.out, Done()
     if options.resume:
-        done = read_done(Path(out), format, several=options.model == ALL_MODELS)
+        cars = not options.whole and get_extensions().live_detector() is not None
+        several = options.model == ALL_MODELS or cars
+        done = read_done(Path(out), format, several=several)
     left = [path for path in photos if path_text(path) not in done.paths] if done.paths else photos
     if done.paths:
         ready = len(photos) - len(left)
@@ -217,80 +220,37 @@ def _rows(paths: list[Path], options: _Options, stack: ExitStack) -> Iterator[Ro
         fields = {"model": options.model, "ground_truth": options.truth}
         server = stack.enter_context(Server(options.url, options.key, options.store, fields))
         answers = server.send_all(paths, read_photo, at_once=options.processes or _SENT_AT_ONCE)
-        return (_row(*pair, lambda answer: _sent(answer, options)) for pair in answers)
+        return (
+            _row(*pair, lambda answer: sent_row(answer, options.model, options.top))
+            for pair in answers
+        )
     if options.store:
         make_history()
     pipeline = get_pipeline(options.model)
+    if options.whole:
+        pipeline = replace(pipeline, detector=None)
     if options.store:
         photos = store_photos(paths, pipeline, options.truth, options.processes)
         stack.callback(photos.close)
-        return (_row(*pair, lambda photo: _stored(photo, pipeline, options)) for pair in photos)
+        asked, top = options.model, options.top
+        return (
+            _row(*pair, lambda photo: stored_row(photo, pipeline, asked, top)) for pair in photos
+        )
     pool = get_extensions().pool(pipeline, options.processes, len(paths))
     stack.enter_context(closing(pool))
     cards = [get_card(model.card.name) or model.card for model in pipeline.classifiers]
     changed = {card.name: card for card in cards if has_merges(card)}
     results = pool.classify(paths, Task(top=options.top))
-    return (_row(*pair, lambda result: _classified(result, changed, options)) for pair in results)
+    asked, top = options.model, options.top
+    return (
+        _row(*pair, lambda result: classified_row(result, changed, asked, top)) for pair in results
+    )
 
 
 def _row(path: Path, result: Any, columns: Callable[[Any], Row]) -> Row:
     """A photo's row: the columns of its result, or the error that it is."""
     failed = isinstance(result, MarqueError)
     return {"path": path_text(path)} | ({"error": str(result)} if failed else columns(result))
-
-
-def _sent(answer: Row, options: _Options) -> Row:
-    """As a photo that is classified here: with as many labels, and as many predictions."""
-    if options.model != ALL_MODELS:
-        answer.pop("predictions", None)
-    for prediction in [answer["prediction"], *answer.get("predictions", [])]:
-        prediction["ranked"] = prediction["ranked"][: options.top]
-    return answer
-
-
-def _classified(photo: ClassifiedPhoto, changed: Mapping[str, ModelCard], options: _Options) -> Row:
-    """`changed` are the cards of models with merged labels, as they read now."""
-    predictions = []
-    for answer in photo.cars[0].answers:
-        if card := changed.get(answer.model):
-            answer = make_answer(card, answer.output, answer.elapsed_ms, options.top)
-        familiarity, parent = answer.output.familiarity, answer.parent
-        predictions.append(_prediction(answer, answer.ranked, familiarity, parent))
-    return _predictions(predictions, options)
-
-
-def _stored(stored: StoredPhoto, pipeline: Pipeline, options: _Options) -> Row:
-    predictions = {}
-    for prediction in history.current_predictions(stored.photo):
-        ranked = history.full_ranking(prediction, get_registry())[: options.top]
-        familiarity, parent = prediction.familiarity, history.parent_of(prediction, get_registry())
-        predictions[prediction.model] = _prediction(prediction, ranked, familiarity, parent)
-    asked = [predictions[model.card.name] for model in pipeline.classifiers]
-    row = {"photo": stored.photo.public_id, "duplicate": stored.duplicate}
-    return row | _predictions(asked, options)
-
-
-def _predictions(predictions: list[dict[str, Any]], options: _Options) -> Row:
-    """A photo's first prediction, and all of them when every model was asked."""
-    all_of_them = {"predictions": predictions} if options.model == ALL_MODELS else {}
-    return {"prediction": predictions[0], **all_of_them}
-
-
-def _prediction(
-    answer: Any, ranked: Sequence[RankedLabel], familiarity: float | None, parent: Parent | None
-) -> dict[str, Any]:
-    """In the shape of the JSON API. `answer` is an `Answer` or a stored `Prediction`."""
-    return {
-        "decision": answer.decision,
-        "level": level_of(answer.decision, ranked[0].label),
-        "label": ranked[0].label,
-        "confidence": ranked[0].probability,
-        "familiarity": familiarity,
-        "parent": asdict(parent) if parent else None,
-        "ranked": [asdict(line) for line in ranked],
-        "model": {"name": answer.model, "version": answer.version},
-        "elapsed_ms": round(answer.elapsed_ms, 2),
-    }
 
 
 def _sentence(prediction: dict[str, Any]) -> str:

@@ -4,24 +4,26 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from webapp.domain import WHOLE
 from webapp.errors import ExportError
 from webapp.reports import csv_safety
 
 COLUMNS = (
     *("path", "decision", "label", "confidence", "second", "second_confidence"),
-    *("model", "version", "elapsed_ms", "photo", "error"),
+    *("model", "version", "elapsed_ms", "x", "y", "width", "height", "photo", "error"),
 )
 RESUMABLE = ("jsonl", "csv")
 FORMATS = ("json", "csv", "jsonl", "filename-map")
 
 Row = dict[str, Any]
-"""A photo's `path` and its `prediction` (of several models also `predictions`), or its `error`.
+"""A photo's `path`, the `prediction` of its main car (of several models also `predictions`) and its
+`cars` with theirs and their `box`, or its `error`.
 
 Those that are stored have `photo` and `duplicate`."""
 
@@ -52,16 +54,19 @@ def make_format(name: str, paths: Iterable[Path], describe: Callable[[Row], str]
         case "filename-map":
             return _filename_map(paths)
         case _:
-            return _Format(lambda row: f"{row['path']}: {_answers(row, describe)}\n")
+            return _Format(lambda row: _sentences(row, describe))
 
 
 def table_lines(row: Row) -> str:
-    """Lines of a CSV table, one for each model."""
-    predictions = row.get("predictions") or [row.get("prediction") or {}]
-    return csv_safety.csv_lines(_columns(row, prediction) for prediction in predictions)
+    """Lines of a CSV table, one for each car and model."""
+    return csv_safety.csv_lines(
+        _columns(row, prediction, car.get("box", [""] * 4))
+        for car in row.get("cars") or [row]
+        for prediction in car.get("predictions") or [car.get("prediction") or {}]
+    )
 
 
-def _columns(row: Row, prediction: dict[str, Any]) -> tuple[object, ...]:
+def _columns(row: Row, prediction: dict[str, Any], box: Sequence[object]) -> tuple[object, ...]:
     second = (prediction.get("ranked") or [{}, {}])[1]
     model = prediction.get("model", {})
     return (
@@ -70,6 +75,7 @@ def _columns(row: Row, prediction: dict[str, Any]) -> tuple[object, ...]:
         *(second.get(name, "") for name in ("label", "probability")),
         *(model.get(name, "") for name in ("name", "version")),
         prediction.get("elapsed_ms", ""),
+        *box,
         *(row.get(name, "") for name in ("photo", "error")),
     )
 
@@ -90,6 +96,16 @@ def _filename_map(paths: Iterable[Path]) -> _Format:
         return f"\n {json.dumps(key)}: {json.dumps(value)}"
 
     return _Format(write, "{", ",", "\n}\n")
+
+
+def _sentences(row: Row, describe: Callable[[Row], str]) -> str:
+    """A line for each car that was found, with its box; else one for the photo."""
+    cars = [car for car in row.get("cars", []) if car["found_by"] != WHOLE]
+    if not cars:
+        return f"{row['path']}: {_answers(row, describe)}\n"
+    boxes = (" ".join(f"{number:.2f}" for number in car["box"]) for car in cars)
+    lines = zip(boxes, cars, strict=True)
+    return "".join(f"{row['path']} [{box}]: {_answers(car, describe)}\n" for box, car in lines)
 
 
 def _answers(row: Row, describe: Callable[[Row], str]) -> str:

@@ -17,7 +17,7 @@ from webapp.services.photos.classify import Incoming
 
 _REFUSED = (400, 410, 413, 415, 422)  # about one photo; others are about the server or the key
 _BUSY = (429, 503)
-_ANSWER = ("prediction", "predictions")
+_ANSWER = ("prediction", "predictions", "cars")
 LONGEST_WAIT = 30.0  # seconds between two tries, whatever the server asks for
 _TRIES = 10  # for one photo, while the server is busy or the connection breaks
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=120.0)

@@ -296,6 +296,12 @@ def _trained_on(meant: MeantAnswer, answer: str) -> list[Any]:
     return [_narrow(Photo.sha256.in_(files), name, otherwise=trained), trained]
 
 
+def _so_many(number: str) -> Any:
+    """With this number of cars; "3+": or more."""
+    least = int(number.removesuffix("+"))
+    return Photo.car_count >= least if number.endswith("+") else Photo.car_count == least
+
+
 def _flag(name: str, column: Any) -> Callable[[MeantAnswer, str], list[Any]]:
     return lambda _meant, answer: [_narrow(column == (answer == YES), f"{name} {answer}")]
 
@@ -319,6 +325,7 @@ _NARROWING: dict[str, Callable[[MeantAnswer, Any], list[Any]]] = {
     ],
     "like": lambda _meant, photo: [Photo.id.in_(lookalikes.numbers_like(photo))],
     "compared": lambda _meant, job: [Photo.id.in_(numbers_that_differ(job))],
+    "cars": lambda _meant, number: [_narrow(_so_many(number), f"cars {number}")],
     "duplicates": _flag("duplicates", Photo.has_duplicate),
     "starred": _flag("starred", Photo.starred),
     "audited": _audited,

@@ -32,7 +32,7 @@ _TAGGED = (
     ("from", "to"),
     ("margin_from", "margin_to"),
     ("since", "until"),
-    *((name,) for name in ("filename", "uploader", "source", "batch", "labelled", "like")),
+    *((name,) for name in ("filename", "uploader", "source", "batch", "labelled", "like", "cars")),
     *((name,) for name in ("compared", "picked", "duplicates", "starred", "audited", "checked")),
     ("learnt",),
 )  # parameters that have a tag together
