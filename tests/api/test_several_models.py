@@ -91,7 +91,8 @@ def test_a_photo_is_read_as_a_model_saw_it(client: FlaskClient) -> None:
 
 
 def test_a_model_that_was_not_asked_has_nothing_to_say(client: FlaskClient) -> None:
-    answer = client.get(f"/api/v1/photos/{send(client).json['id']}?model=stanford-cars")
+    photo = send(client, model="f1-teams").json["id"]
+    answer = client.get(f"/api/v1/photos/{photo}?model=stanford-cars")
     assert answer.status_code == 404 and "has not looked at this photo yet" in answer.json["detail"]
 
 

@@ -74,9 +74,9 @@ WALK = re.compile(r"PRIMARY KEY \(rowid[<>]\?\)|_(confidence|margin) \(shown_\w+
 # photos have passed the filter. Without a filter that is the page itself. A filter that few photos
 # pass is made a list first, so those that walk pass at least one in 200.
 WALKING = {
-    **dict.fromkeys(("nothing", "confidence", "margin"), SORTS),
+    **dict.fromkeys(("nothing", "confidence", "margin", "many cars"), SORTS),
     **dict.fromkeys(
-        ("person", "visitors", "source", "look-alikes", "star", "two cars", "many cars"),
+        ("person", "visitors", "source", "look-alikes", "star", "two cars"),
         BY_ANSWER,
     ),
     "days": BY_ANSWER,
