@@ -29,6 +29,7 @@ class _Box(BaseModel):
     box: Edges
     label: str = Field("", alias="class")
     score: float = 1.0
+    crowd: bool = False
 
 
 class _Car(BaseModel):
@@ -72,7 +73,7 @@ def read_json_lines(stream: IO[bytes]) -> Iterator[ListedPhoto]:
 def _boxes(photo: dict[str, Any], where: str) -> tuple[ListedBox, ...] | None:
     if "boxes" in photo:
         listed = checked(_BOXES, photo["boxes"], f"{where}: boxes")
-        return tuple(ListedBox(where, box.box, box.label, box.score) for box in listed)
+        return tuple(ListedBox(where, box.box, box.label, box.score, box.crowd) for box in listed)
     cars = checked(_CARS, photo.get("cars", []), f"{where}: cars")
     boxes = [
         ListedBox(

@@ -23,7 +23,8 @@ from webapp.services.exports.downloads import start_export
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
 from webapp.services.labels.box_matching import match_boxes
-from webapp.services.labels.label_import import Plan, apply_import, plan_import
+from webapp.services.labels.import_plan import Plan, plan_import
+from webapp.services.labels.label_import import apply_import
 from webapp.services.labels.relabel import Relabelled, relabel_car
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos.deletion import delete_photo, purge
@@ -125,6 +126,7 @@ def test_two_boxes_of_one_car_that_say_two_things_are_left_out(upload: Upload) -
         (box((0.9, 0.2, 0.4, 0.3)), "impossible box"),
         (box((0.2, 0.2, 0.01, 0.3)), "impossible box"),
         (box(LEFT, "trabant"), "unknown label"),
+        (box(LEFT, "haas") | {"crowd": True}, "group of cars"),
     ],
 )
 def test_a_box_that_cannot_be_taken_is_named(

@@ -23,12 +23,9 @@ from webapp.services.exports.downloads import start_export
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
 from webapp.services.labels import label_import
+from webapp.services.labels.import_plan import Plan, plan_import
 from webapp.services.labels.label_files import keep_file, own_file
-from webapp.services.labels.label_import import (
-    Plan,
-    apply_import,
-    plan_import,
-)
+from webapp.services.labels.label_import import apply_import
 from webapp.services.labels.relabel import Relabelled
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import gallery as history

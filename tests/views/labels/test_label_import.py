@@ -160,7 +160,7 @@ class TestALargeFile:
         page = words(reviewer.get(address).text)
         assert (
             "1 car labelled." in page
-            and "1 photo, which kept its label" in page
+            and "1 car, which kept its label" in page
             and "line 4: c.jpg" in page
         )
         assert [truth(app, public_id) for public_id in photos] == ["haas", "bwt"]

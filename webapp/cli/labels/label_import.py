@@ -16,7 +16,8 @@ from webapp.errors import MarqueError
 from webapp.extensions import get_cards, get_pipeline
 from webapp.label_files.folders import read_label_folders
 from webapp.label_files.registry import read_labels
-from webapp.services.labels.label_import import UNKNOWN, Plan, apply_import, plan_import
+from webapp.services.labels.import_plan import UNKNOWN, Plan, plan_import
+from webapp.services.labels.label_import import apply_import
 
 _FOLDERS = "folders"
 

@@ -14,6 +14,7 @@ from webapp.extensions import get_pipeline
 from webapp.label_files.folders import read_sums
 from webapp.services.jobs.types import label_import as label_import_job
 from webapp.services.labels import label_files, label_import
+from webapp.services.labels.import_plan import LIKE, plan_import
 from webapp.services.photos.classify import clean_name
 from webapp.views import guards
 from webapp.views.flashes import note
@@ -76,7 +77,7 @@ def look(public_id: str) -> ResponseReturnValue:
     by_name, replace, cards = bool(form.by_name.data), bool(form.replace.data), live_choice("")
     confirmed, large = request.method == "POST", label_files.is_large(file)
     if not (confirmed and large):
-        plan = label_import.plan_import(label_files.read_file(file), cards, by_name=by_name)
+        plan = plan_import(label_files.read_file(file), cards, by_name=by_name)
         large = large or plan.drawn > label_files.MOST_DRAWN
     if confirmed and large:
         params = label_import_job.params_for(file, cards, by_name=by_name, replace=replace)
@@ -94,6 +95,6 @@ def look(public_id: str) -> ResponseReturnValue:
         name=file.filename,
         plan=plan,
         by_name=by_name,
-        like=label_import.LIKE,
+        like=LIKE,
         large=large,
     )

@@ -11,7 +11,7 @@ from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, batch_result, cut
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.labels import label_files, label_import
-from webapp.services.labels.label_import import BATCH, PlannedLabel, plan_import
+from webapp.services.labels.import_plan import BATCH, PlannedLabel, plan_import
 from webapp.services.photos.classify import Pipeline
 from webapp.storage.labels import label_files as storage
 from webapp.storage.labels.events import Stamp

@@ -22,7 +22,7 @@ from webapp.reports.csv_safety import to_csv
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, cut
 from webapp.services.jobs.queue import Job, Sender, known_job, new_id
-from webapp.services.labels.label_import import names_of_labels
+from webapp.services.labels.import_plan import names_of_labels
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import check_label
 from webapp.services.photos.archives import Entry, Folder, Zips, folder_below
