@@ -12,6 +12,7 @@ from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter, wi
 EVERYTHING = GalleryFilter(
     predicted="bwt",
     decision="unclassified",
+    parent="Audi",
     ground_truth="none",
     outcome="wrong",
     min_confidence=0.305,

@@ -129,7 +129,9 @@ class GalleryFilter(BaseModel):
     predicted: Annotated[Text, _Caption("First guess", "First guess: {}")] = ""
     """Photos whose first label is this."""
     decision: Annotated[Text, _Caption("Answer", "Answer: {}")] = ""
-    """Photos whose answer is this label, or `unclassified`."""
+    """Photos whose answer is this label or parent, or `unclassified`."""
+    parent: Annotated[Text, _Caption("Group", "Any {}")] = ""
+    """Photos whose answer is this parent or one of its labels."""
     ground_truth: Annotated[Text, _Caption("Really is", "Really is: {}")] = ""
     """Photos that a person gave this label or verdict."""
     outcome: Annotated[

@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade():
-    """The versions that answered before name no parents: theirs stay empty."""
+    """Those of versions that answered before are filled from their cards when these are read."""
     op.add_column("known_labels", sa.Column("parent", sa.String(120), nullable=True))
 
 

@@ -6,10 +6,18 @@ import io
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from tests.conftest import draw
 from tests.fakes import FakeClassifier, make_card_of_makes
+from webapp.extensions import get_registry
+from webapp.services.labels.relabel import remember_label_sets
+from webapp.storage.database import db, writing
+from webapp.storage.labels import events
+from webapp.storage.labels.canonical import labels_of_parent
+from webapp.storage.tables import KnownLabel
 
 Upload = Callable[..., str]
 API = "/api/v1/photos"
@@ -85,9 +93,35 @@ def test_the_statistics_count_it_as_right(
     assert (checked["parent"]["hits"], checked["parent"]["n"]) == (2, 3)
 
 
+def test_photos_are_found_by_a_parent_or_one_of_its_labels(
+    client: FlaskClient, upload: Upload, classifier: FakeClassifier
+) -> None:
+    photos = [upload()]
+    for mark, name in enumerate(("audi-a5", "bmw-m3"), 1):
+        classifier.says(**{name: 0.95})
+        photos.append(upload(mark=mark))
+    for query in ("parent=Audi", "parent=Audi&model=makes"):
+        answer = client.get(f"{API}?{query}&sort=oldest").json
+        assert [photo["id"] for photo in answer["items"]] == photos[:2]
+    assert client.get(f"{API}?parent=Fiat").json["items"] == []
+
+
 def test_photos_are_found_by_the_parent_that_was_the_answer(
     client: FlaskClient, upload: Upload
 ) -> None:
     public_id = upload()
     answer = client.get(f"{API}?decision=Audi").json
     assert [photo["id"] for photo in answer["items"]] == [public_id]
+
+
+def test_a_version_that_answered_before_parents_were_kept_gets_them(
+    app: Flask, upload: Upload
+) -> None:
+    upload()
+    with app.app_context():
+        with writing():
+            db.session.execute(update(KnownLabel).values(parent=None))
+        assert labels_of_parent("Audi") == []
+        events.remembered_sets.clear()
+        remember_label_sets(get_registry())
+        assert labels_of_parent("Audi") == ["audi-a4", "audi-a5"]

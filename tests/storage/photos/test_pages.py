@@ -27,6 +27,7 @@ FILTERS = {
     "nothing": {},
     "first guess": {"predicted": "ferrari"},
     "answer": {"decision": "ferrari"},
+    "parent": {"parent": "Audi"},
     "truth": {"ground_truth": "haas"},
     "outcome": {"outcome": "correct"},
     "confidence": {"from": "30", "to": "40"},
@@ -74,7 +75,7 @@ WALK = re.compile(r"PRIMARY KEY \(rowid[<>]\?\)|_(confidence|margin) \(shown_\w+
 # photos have passed the filter. Without a filter that is the page itself. A filter that few photos
 # pass is made a list first, so those that walk pass at least one in 200.
 WALKING = {
-    **dict.fromkeys(("nothing", "confidence", "margin", "many cars"), SORTS),
+    **dict.fromkeys(("nothing", "confidence", "margin", "many cars", "parent"), SORTS),
     **dict.fromkeys(
         ("person", "visitors", "source", "look-alikes", "star", "two cars"),
         BY_ANSWER,

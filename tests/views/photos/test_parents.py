@@ -27,6 +27,13 @@ def test_the_gallery_offers_parents_as_answers(client: FlaskClient) -> None:
     assert '<option value="Audi">Audi</option>' in field[: field.index("</select>")]
 
 
+def test_the_gallery_has_a_filter_by_group(client: FlaskClient, upload: Callable[..., str]) -> None:
+    public_id = upload()
+    page = client.get("/gallery?parent=Audi").text
+    assert f"/photos/{public_id}" in page and "Any Audi" in page
+    assert f"/photos/{public_id}" not in client.get("/gallery?parent=BMW").text
+
+
 def test_the_page_of_a_photo_names_the_parent_and_the_labels(
     client: FlaskClient, upload: Callable[..., str]
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select
 
 from webapp.storage.database import db
-from webapp.storage.tables import CanonicalLabel, Car, Prediction
+from webapp.storage.tables import CanonicalLabel, Car, KnownLabel, Prediction
 
 PEOPLE = 0  # the version whose rows are for people: merged labels only
 
@@ -44,6 +44,12 @@ def merged_into(label: str) -> list[str]:
         CanonicalLabel.version == PEOPLE, CanonicalLabel.canonical == label
     )
     return list(db.session.execute(rows).scalars())
+
+
+def labels_of_parent(parent: str) -> list[str]:
+    """The labels, of any model that answered here, that were published with this parent."""
+    labels = select(KnownLabel.label).where(KnownLabel.parent == parent).distinct()
+    return list(db.session.scalars(labels.order_by(KnownLabel.label)))
 
 
 def truths_of(model: str, version: int, answer: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, func, insert, select
+from sqlalchemy import Select, case, delete, func, insert, select
 from sqlalchemy.orm import joinedload
 
 from webapp.domain import MERGE, LogFilter, Who
@@ -224,17 +224,20 @@ def remember_label_set(model: str, version: int, parents: Mapping[str, str]) -> 
     they are kept already."""
     mine = (KnownLabel.model == model, KnownLabel.version == version)
     connection = db.session.connection()
-    known = set(connection.execute(select(KnownLabel.label).where(*mine)).scalars())
+    stored = connection.execute(select(KnownLabel.label, KnownLabel.parent).where(*mine))
+    known = {row.label: row.parent or "" for row in stored}
     missing = [label for label in parents if label not in known]
-    if not missing:  # and never will be: label sets are not taken away
+    if parents.items() <= known.items():  # and always will be: label sets are not taken away
         remembered_sets.add((database_name(), model, version))
         return False
     rows = [
-        {"model": model, "version": version, "label": label, "parent": parents[label] or None}
-        for label in missing
+        {"model": model, "version": version, "label": label, "parent": parent or None}
+        for label, parent in parents.items()
     ]
+    without = (*mine, KnownLabel.label.in_(parents))  # the parents, from before they were kept
+    connection.execute(delete(KnownLabel).where(*without))
     connection.execute(insert(KnownLabel), rows)
-    if known:  # its answers can be compared with these labels now
+    if known and missing:  # its answers can be compared with these labels now
         theirs = (Prediction.model == model, Prediction.version == version)
         answered = Car.id.in_(select(Prediction.car_id).where(*theirs))
         labelled = select(Car.id).where(answered, Car.ground_truth.in_(missing))

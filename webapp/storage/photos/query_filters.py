@@ -16,7 +16,7 @@ from webapp.domain import AMONG_FIVE, AUDIT, FIRST_GUESS, KNOWN, NONE_OF_THESE, 
 from webapp.gallery_filter import GalleryFilter
 from webapp.storage import sqlite
 from webapp.storage.database import db
-from webapp.storage.labels.canonical import truths_of
+from webapp.storage.labels.canonical import labels_of_parent, truths_of
 from webapp.storage.models import numbers_that_differ
 from webapp.storage.photos import lookalikes
 from webapp.storage.stats.counters import was_trained_on
@@ -229,6 +229,15 @@ def first_number(condition: Any, *order: Any) -> int | None:
 # ---- one filter each ----
 
 
+def _of_parent(meant: MeantAnswer, parent: str) -> list[Any]:
+    """The answer is the parent or one of its labels."""
+    answer, answers = meant["decision"], [parent, *labels_of_parent(parent)]
+    if meant.wanted.model or meant.of_cars:
+        return [answer.in_(answers)]
+    hidden = func.coalesce(answer, answer).in_(answers)
+    return [_narrow(answer.in_(answers), f"parent {parent}", otherwise=hidden)]
+
+
 def _with_truth(meant: MeantAnswer, truth: str) -> list[Any]:
     """The ground truth; with a version every one for which that is the right answer from it."""
     model, version = meant.wanted.model, meant.wanted.version
@@ -311,6 +320,7 @@ def _flag(name: str, column: Any) -> Callable[[MeantAnswer, str], list[Any]]:
 _NARROWING: dict[str, Callable[[MeantAnswer, Any], list[Any]]] = {
     "predicted": lambda meant, label: [meant["label"] == label],
     "decision": lambda meant, decision: [meant["decision"] == decision],
+    "parent": _of_parent,
     "outcome": lambda meant, outcome: [meant["outcome"] == outcome],
     "checked": _checked,
     "trained_on": _trained_on,

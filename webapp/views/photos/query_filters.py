@@ -28,6 +28,7 @@ _TAGGED = (
     ("model", "version"),
     ("predicted",),
     ("decision",),
+    ("parent",),
     ("ground_truth",),
     ("from", "to"),
     ("margin_from", "margin_to"),
@@ -57,6 +58,7 @@ class FilterForm(Form):
 
     model = _select("model")
     decision = _text("decision")  # these two are chosen among `answers` and `truths`
+    parent = _select("parent", "Any")
     ground_truth = _text("ground_truth")
     from_percent = _text("from")
     to = _text("to")
@@ -84,6 +86,10 @@ class FilterForm(Form):
         self.truths = label_groups(model)
         self.answers = [*self.truths[:-1], *parent_groups(model)]
         self.answers.append(("", "", [(UNCLASSIFIED, "Not sure")]))
+        parents = sorted({name for *_, names in parent_groups(model) for name in names})
+        self.parent.choices = {"": "Any"} | dict(parents)
+        if not parents and not self.parent.data:
+            del self.parent
         self.source.choices = {"": "Anything"} | _SOURCES
         senders = {VISITORS: "Without a login"} | dict(zip(people, people, strict=True))
         self.uploader.choices = {"": "Anybody"} | senders
