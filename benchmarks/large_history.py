@@ -124,20 +124,30 @@ def fill(path: Path, photos: int) -> None:
 
 # one in ten has the answer of an earlier version too
 _PREDICTIONS = """
-    INSERT INTO predictions (id, photo_id, model, version, decision, label, confidence, margin,
-        elapsed_ms, distribution, embedding, shown, current, outcome, created_at)
-    SELECT id * 4 + version, id, shown_model, version, shown_decision, shown_label,
+    INSERT INTO predictions (id, car_id, photo_id, model, version, decision, label, confidence,
+        margin, elapsed_ms, distribution, embedding, shown, current, outcome, created_at)
+    SELECT id * 4 + version, id, id, shown_model, version, shown_decision, shown_label,
         shown_confidence, shown_margin, 5.0, :distribution, randomblob(128),
         version = shown_version, version = shown_version, outcome, created_at
     FROM photos JOIN (SELECT 1 AS version UNION SELECT 2 UNION SELECT 3)
     ON version = shown_version OR version = shown_version - 1 AND id % 10 = 0"""
+# the whole photo is the only car of each
+_CARS = """
+    INSERT INTO cars (id, public_id, photo_id, position, x, y, width, height, found_by, created_at,
+        ground_truth, truth_model, shown_model, shown_version, shown_label, shown_decision,
+        shown_confidence, shown_margin, outcome)
+    SELECT id, 'c' || id, id, 0, 0, 0, 1, 1, 'whole', created_at, ground_truth, truth_model,
+        shown_model, shown_version, shown_label, shown_decision, shown_confidence, shown_margin,
+        outcome
+    FROM photos ORDER BY id"""
 _FROM_PHOTOS = (
     "INSERT INTO known_labels (model, version, label) SELECT :model, version, name FROM names "
     "JOIN (SELECT 1 AS version UNION SELECT 2 UNION SELECT 3)",
     "INSERT INTO photo_names (rowid, filename) SELECT id, filename FROM photos ORDER BY id",
     "INSERT INTO thumbnails (photo_id, content) SELECT id, content FROM photos "
     "JOIN pictures ON number = id % :pictures ORDER BY id",
-    "INSERT INTO label_events (photo_id, photo_ref, to_label, to_model, who, why, place, batch, "
+    _CARS,
+    "INSERT INTO label_events (car_id, photo_ref, to_label, to_model, who, why, place, batch, "
     "created_at) SELECT id, public_id, ground_truth, truth_model, 'Person 1', '', 'gallery', "
     "'b' || id / 40, created_at FROM photos WHERE ground_truth IS NOT NULL ORDER BY id",
     _PREDICTIONS,
