@@ -113,6 +113,7 @@ PAGES = {
     ),
     SEE: (
         "GET /gallery",
+        "GET /cars/<car_id>/crop",
         "GET /photos/<public_id>",
         "GET /photos/<public_id>/file",
         "GET /photos/<public_id>/heat/<label>",
@@ -142,6 +143,8 @@ PAGES = {
         "POST /import/<public_id>",
         "POST /labels/undo",
         "GET /models/<name>/compare",
+        "POST /cars/<car_id>/box",
+        "POST /photos/<public_id>/cars",
         "POST /photos/<public_id>/label",
         "GET /review",
         "POST /review",

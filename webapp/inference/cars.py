@@ -1,6 +1,5 @@
 """The cars of a photo: what is cut out for the classifiers, and whose answer is shown."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +8,7 @@ from PIL import Image
 
 from webapp.domain import UNCLASSIFIED, Answer, Box, DecodedPhoto, DetectedCar
 from webapp.inference.decoding.crop import cut_out
-from webapp.inference.decoding.images import MAX_SIDE, decode_photo
+from webapp.inference.decoding.images import MAX_SIDE, VIEW_QUALITY, decode_photo, encode_jpeg
 
 _MOST_SIDE = 2560  # of a photo decoded for small cars
 
@@ -26,12 +25,15 @@ def render_crops(content: bytes, boxes: Sequence[Box]) -> list[bytes]:
     """What the boxes of cars and their margins cut out of a photo, in its own resolution: JPEG,
     sRGB, no metadata. Raises `PhotoRefusedError`."""
     pixels = decode_photo(content, max_side=MAX_SIDE).pixels
-    crops = []
-    for box in boxes:
-        file = io.BytesIO()
-        Image.fromarray(crop(pixels, box)).save(file, "JPEG", quality=95)
-        crops.append(file.getvalue())
-    return crops
+    return [encode_jpeg(Image.fromarray(crop(pixels, box)), quality=95) for box in boxes]
+
+
+def render_crop(content: bytes, box: Box, max_side: int) -> bytes:
+    """What a car's box and its margin cut out of a photo, to be looked at: a JPEG, at most
+    `max_side` pixels on its longest side, sRGB, no metadata. Raises `PhotoRefusedError`."""
+    image = Image.fromarray(crop(decode_photo(content, max_side=_MOST_SIDE).pixels, box))
+    image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
+    return encode_jpeg(image, quality=VIEW_QUALITY)
 
 
 def side_for(cars: Sequence[DetectedCar], side: int, photo: DecodedPhoto) -> int:

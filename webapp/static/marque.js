@@ -188,7 +188,11 @@ if (select("[data-review]")) {
     event.preventDefault();
     follow(link.href);
   });
+}
 
+/* ---- search of labels: those that letters find come below the field; Enter takes the first ---- */
+{
+  const main = select("#main");
   let waiting = 0;
   const find = (field) => {
     clearTimeout(waiting);
@@ -224,6 +228,151 @@ if (select("[data-review]")) {
     clearTimeout(waiting);
     select("[data-found]", main).innerHTML = await answer.text();
     select(".find", main)?.click();
+  });
+}
+
+/* ---- cars of a photo: a box lights up with its card; dragging draws a box or moves an edge ---- */
+for (const picture of all(".boxes")) {
+  const light = (event, on) => {
+    const car = event.target.closest?.("[data-car]")?.dataset.car;
+    if (!car) return;
+    for (const part of all(`[data-car="${CSS.escape(car)}"]`)) part.classList.toggle("is-lit", on);
+  };
+  document.addEventListener("pointerover", (event) => light(event, true));
+  document.addEventListener("pointerout", (event) => light(event, false));
+
+  const { width, height } = picture.viewBox.baseVal;
+  const reach = 14; // pixels of the screen around an edge that hold it
+  const place = (event) => {
+    const point = new DOMPoint(event.clientX, event.clientY);
+    const { x, y } = point.matrixTransform(picture.getScreenCTM().inverse());
+    return [Math.min(Math.max(x, 0), width), Math.min(Math.max(y, 0), height)];
+  };
+  const draw = (rect, [left, top, right, bottom]) => {
+    const sides = { x: left, y: top, width: right - left, height: bottom - top };
+    for (const [name, value] of Object.entries(sides)) rect.setAttribute(name, value);
+  };
+  const send = (form, [left, top, right, bottom]) => {
+    const percent = (value, side) => Math.round((value / side) * 1e5) / 1e3;
+    const [x, y] = [percent(left, width), percent(top, height)];
+    const values = {
+      left: x,
+      top: y,
+      width: percent(right, width) - x,
+      height: percent(bottom, height) - y,
+    };
+    for (const [name, value] of Object.entries(values))
+      form.elements[name].value = value.toFixed(3);
+    form.requestSubmit();
+  };
+  let stop = null; // ends the drag that is going on
+  const drag = (event, follow, done) => {
+    event.preventDefault();
+    picture.setPointerCapture(event.pointerId);
+    const end = new AbortController();
+    const { signal } = end;
+    const finish = () => {
+      end.abort();
+      stop = null;
+    };
+    stop = () => {
+      finish();
+      follow(null);
+    };
+    picture.addEventListener("pointermove", (moved) => follow(place(moved)), { signal });
+    picture.addEventListener("pointercancel", () => stop(), { signal });
+    picture.addEventListener(
+      "pointerup",
+      () => {
+        finish();
+        done();
+      },
+      { signal },
+    );
+  };
+
+  const tool = select("#draw");
+  const drawn = document.createElementNS(picture.namespaceURI, "rect");
+  drawn.setAttribute("class", "drawn");
+  drawn.setAttribute("vector-effect", "non-scaling-stroke");
+  tool?.addEventListener("toggle", () => {
+    picture.classList.toggle("is-drawing", tool.open);
+    select("[data-hint]", tool).hidden = !tool.open;
+    if (tool.open) picture.scrollIntoView({ block: "nearest" });
+  });
+  picture.addEventListener("pointerdown", (event) => {
+    if (!tool?.open || event.button) return;
+    const from = place(event);
+    let box = null;
+    picture.append(drawn);
+    draw(drawn, [...from, ...from]);
+    drag(
+      event,
+      (to) => {
+        if (to === null) {
+          drawn.remove();
+          return;
+        }
+        const [left, right] = [from[0], to[0]].sort((a, b) => a - b);
+        const [top, bottom] = [from[1], to[1]].sort((a, b) => a - b);
+        box = [left, top, right, bottom];
+        draw(drawn, box);
+      },
+      () => {
+        if (box) send(select("form", tool), box);
+        else drawn.remove();
+      },
+    );
+  });
+  picture.addEventListener("click", (event) => {
+    if (tool?.open) event.preventDefault(); // a box below the pointer is no link then
+  });
+
+  const grip = select(".grip", picture);
+  const edges = () => {
+    const { x, y, width: across, height: down } = grip.getBBox();
+    return [x, y, x + across, y + down];
+  };
+  const near = (event) => {
+    const [x, y] = place(event);
+    const slack = reach / picture.getScreenCTM().a;
+    const distances = edges().map((edge, i) => Math.abs(edge - (i % 2 ? y : x)));
+    const held = distances.map((distance) => distance <= slack);
+    for (const i of [0, 1])
+      if (held[i] && held[i + 2]) held[distances[i] < distances[i + 2] ? i + 2 : i] = false;
+    return held;
+  };
+  const cursor = ([left, top, right, bottom]) => {
+    if ((left && top) || (right && bottom)) return "nwse-resize";
+    if ((left && bottom) || (right && top)) return "nesw-resize";
+    return left || right ? "ew-resize" : "ns-resize";
+  };
+  grip?.addEventListener("pointermove", (event) => {
+    grip.style.cursor = cursor(near(event));
+  });
+  grip?.addEventListener("pointerdown", (event) => {
+    if (tool?.open || event.button) return;
+    const [held, before] = [near(event), edges()];
+    const rects = [grip, select("a[aria-current] rect", picture)];
+    let box = null;
+    drag(
+      event,
+      (to) => {
+        const moved = before.map((edge, i) => (held[i] && to ? to[i % 2] : edge));
+        const [left, right] = [moved[0], moved[2]].sort((a, b) => a - b);
+        const [top, bottom] = [moved[1], moved[3]].sort((a, b) => a - b);
+        box = to && [left, top, right, bottom];
+        for (const rect of rects) draw(rect, [left, top, right, bottom]);
+      },
+      () => {
+        if (box) send(select("#move form"), box);
+      },
+    );
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    if (stop) stop();
+    else if (tool?.open) tool.open = false;
   });
 }
 

@@ -1,6 +1,7 @@
 """The blueprints of all pages: a new page of a noun joins one of them, a new noun is a line
 here."""
 
+from webapp.views import cars as car_boxes
 from webapp.views import exports, jobs, layout, webhooks
 from webapp.views.accounts import keys, login, users
 from webapp.views.labels import label_import, label_sets, log, merges, relabel
@@ -12,7 +13,7 @@ from webapp.views.stats import stats
 BLUEPRINTS = tuple(
     module.bp
     for module in (
-        *(upload, gallery, heat_map, bulk, retention),
+        *(upload, gallery, heat_map, car_boxes, bulk, retention),
         *(relabel, label_import, label_sets, merges, log),
         *(queue, suspects, stats),
         *(cards, versions, model_import),

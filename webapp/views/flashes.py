@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from flask import flash
 
+from webapp.domain import NO_CAR, WHOLE
 from webapp.errors import MarqueError
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels.relabel import Relabelled
@@ -47,7 +48,11 @@ def note_saved(done: Relabelled, label: str, cards: Sequence[ModelCard]) -> None
         note(f"{those} marked so already:", strong=f"{shown}.", kind="")
         return
     those = "1 photo is" if done.changed == 1 else f"{count(done.changed, 'photo')} are"
+    if done.car and done.car.found_by != WHOLE and (done.car.photo.car_count or 0) > 1:
+        those = f"car {done.car.position + 1} is"
     already = f" {count(done.skipped, 'photo')} had it already." if done.skipped else ""
+    if done.label == NO_CAR and done.changed == 1:
+        those, shown = "there is", "no car here"
     note(
         f"Saved: {those}",
         strong=f"{shown}.{already}",
@@ -55,8 +60,12 @@ def note_saved(done: Relabelled, label: str, cards: Sequence[ModelCard]) -> None
     )
 
 
-def note_undone(done: Relabelled) -> None:
-    """What an undo did."""
+def note_undone(done: Relabelled, *, boxed: bool = False) -> None:
+    """What an undo did; `boxed`: boxes of cars were among it."""
+    if boxed:
+        left = f" {count(done.skipped, 'box', 'boxes')} changed since and stayed."
+        note(f"Undone: the boxes are those from before.{left if done.skipped else ''}")
+        return
     verb = "has" if done.changed == 1 else "have"
     left = f" {count(done.skipped, 'photo')} changed since and stayed." if done.skipped else ""
     note(f"Undone: {count(done.changed, 'photo')} {verb} the label from before.{left}")

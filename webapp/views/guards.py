@@ -18,6 +18,7 @@ from webapp.extensions import get_config
 from webapp.services.accounts import users
 from webapp.services.jobs.queue import Job, Owner, Sender
 from webapp.services.photos import own_uploads
+from webapp.services.photos.gallery import get_car
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 SENT, _BROWSER = "sent", "browser"  # keys of the session
@@ -187,6 +188,14 @@ def gallery_open(view: _View) -> _View:
 def photo_open(view: _View) -> _View:
     """Like `gallery_open`, and who sent the photo from this browser. The view takes `public_id`."""
     return _guarded(view, lambda args: may_browse() or sent_here(args["public_id"]))
+
+
+def car_open(view: _View) -> _View:
+    """The same for a car. The view takes `car_id`."""
+    return _guarded(
+        view,
+        lambda args: may_browse() or sent_here(get_car(args["car_id"]).photo.public_id),
+    )
 
 
 def people_only(view: _View) -> _View:

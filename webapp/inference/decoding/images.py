@@ -33,6 +33,7 @@ MAX_SIDE = 20_000
 WORKING_SIDE = 1024
 VIEW_SIDE = 1600
 VIEW_TYPE = "image/jpeg"
+VIEW_QUALITY = 85
 # What makes copies: another Pillow may make other bytes of the same photo; so may a change here,
 # which then gets another number.
 RENDERER = f"1 on Pillow {pillow_version}"
@@ -91,7 +92,7 @@ def make_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
     """
     image = Image.fromarray(pixels)
     image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return _encode(image, quality=75)
+    return encode_jpeg(image, quality=75)
 
 
 def difference_hash(image: Image.Image) -> int:
@@ -113,7 +114,7 @@ def thumbnail_hash(thumbnail: bytes) -> int | None:
 
 def render_view(content: bytes, max_side: int = VIEW_SIDE) -> bytes:
     """A JPEG of an upload: upright, sRGB, no metadata. Raises what `decode_photo` raises."""
-    return _encode(_read(content, max_side)[0], quality=85)
+    return encode_jpeg(_read(content, max_side)[0], quality=VIEW_QUALITY)
 
 
 def upright_size(path: Path) -> tuple[int, int]:
@@ -131,7 +132,8 @@ def upright_size(path: Path) -> tuple[int, int]:
     return (height, width) if turn in _QUARTER_TURNS else (width, height)
 
 
-def _encode(image: Image.Image, quality: int) -> bytes:
+def encode_jpeg(image: Image.Image, quality: int) -> bytes:
+    """A picture as a JPEG without metadata."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
     return file.getvalue()

@@ -21,6 +21,7 @@ from webapp.errors import (
 )
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.admission import AdmissionLimiter
+from webapp.inference.cars import render_crop
 from webapp.inference.classifier import best_parent, rank_labels
 from webapp.inference.decoding.detect_format import CONTENT_TYPES
 from webapp.inference.decoding.images import (
@@ -33,6 +34,7 @@ from webapp.inference.decoding.images import (
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import sum_merged
 from webapp.inference.models.registry import Registry
+from webapp.storage.cars import boxes
 from webapp.storage.cars.cars import find_car, is_main, load_cars
 from webapp.storage.cars.predictions import predictions_of
 from webapp.storage.file_stores.contract import FileStore
@@ -41,7 +43,7 @@ from webapp.storage.photos import deletion, pages
 from webapp.storage.photos import photos as storage
 from webapp.storage.photos.pages import Place
 from webapp.storage.photos.query_filters import SORT_COLUMNS
-from webapp.storage.tables import Car, LabelEvent, Photo, Prediction
+from webapp.storage.tables import BoxEvent, Car, LabelEvent, Photo, Prediction
 
 PAGE = 24
 MAX_LIMIT = 200
@@ -69,6 +71,7 @@ class PhotoDetails:
     answers: list[Prediction]  # what each model says, the shown answer first
     predictions: Sequence[Prediction]  # all, newest first, of replaced versions too
     events: Sequence[LabelEvent]  # of all its cars, newest first
+    box_events: Sequence[BoxEvent]  # the same of their boxes
     disagree: list[tuple[str, str]]  # while people disagree, each one's last word
 
 
@@ -149,15 +152,18 @@ def get_details(public_id: str, car_id: str = "") -> PhotoDetails:
     which = Car.public_id == car_id if car_id else is_main
     car = find_car(Photo.public_id == public_id, which)
     if car is None:
+        if car_id and find_car(Photo.public_id == public_id, is_main):
+            raise PhotoNotFoundError(NO_SUCH_CAR)
         raise absent(public_id)
-    predictions = predictions_of(car)
+    photo, predictions = car.photo, predictions_of(car)
     current = [prediction for prediction in predictions if prediction.current]
     return PhotoDetails(
-        car.photo,
+        photo,
         car,
         sorted(current, key=lambda prediction: (not prediction.shown, prediction.model)),
         predictions,
-        labels.events_of(car.photo),
+        labels.events_of(photo),
+        boxes.events_of(photo),
         labels.latest_labels(car) if car.disputed else [],
     )
 
@@ -238,6 +244,18 @@ def view(public_id: str, *, files: FileStore, limiter: AdmissionLimiter) -> Rend
     """The large picture of a page: a JPEG, upright, without metadata. Raises
     `PhotoNotFoundError` or `ServerBusyError`."""
     return _copy(get_photo(public_id), VIEW_SIDE, files, limiter)
+
+
+def car_crop(car: Car, *, files: FileStore, limiter: AdmissionLimiter) -> Rendition:
+    """What a car's box and its margin cut out of the photo: a JPEG, upright, without metadata."""
+
+    def make() -> bytes:
+        content = stored_content(car.photo, files)
+        with limiter.slot():
+            return render_crop(content, car.box, VIEW_SIDE)
+
+    tag = make_tag("crop", car.box, VIEW_SIDE, car.photo.sha256, RENDERER)
+    return Rendition(VIEW_TYPE, tag, make)
 
 
 def original(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webapp.domain import (
+    NO_CAR,
     NONE_OF_THESE,
     PARENT,
     UNCLASSIFIED,
@@ -18,7 +19,12 @@ from webapp.inference.models.card import ModelCard
 NARROW = "\u202f"
 _TOGETHER = 0.75  # of the probability: two labels that share this much are "one of the two"
 _ENOUGH = 20  # held-out answers that a reliability bin needs before it is quoted
-_VERDICTS = {NONE_OF_THESE: "None of these", UNUSABLE: "Unusable", UNCLASSIFIED: "Not sure"}
+_VERDICTS = {
+    NONE_OF_THESE: "None of these",
+    UNUSABLE: "Unusable",
+    NO_CAR: "No car",
+    UNCLASSIFIED: "Not sure",
+}
 _NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve"
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import aliased
 from webapp.domain import Box
 from webapp.storage.database import db, insert_row
 from webapp.storage.labels.events import Stamp
-from webapp.storage.tables import BoxEvent, Car
+from webapp.storage.tables import BoxEvent, Car, Photo
 
 
 def add_box_event(car: Car, before: Box | None, stamp: Stamp, undoes: int | None = None) -> None:
@@ -45,3 +45,10 @@ def _standing() -> Select[BoxEvent]:
     undo = aliased(BoxEvent)
     undone = exists().where(undo.undoes == BoxEvent.id)
     return select(BoxEvent).where(BoxEvent.car_id.is_not(None), ~undone)
+
+
+def events_of(photo: Photo) -> Sequence[BoxEvent]:
+    """What people did to the boxes of the cars of a photo, newest first."""
+    cars = select(Car.id).where(Car.photo_id == photo.id)
+    statement = select(BoxEvent).where(BoxEvent.car_id.in_(cars)).order_by(BoxEvent.id.desc())
+    return db.session.scalars(statement).all()

@@ -104,6 +104,11 @@ class Car(CarState, Base):
         return self.x, self.y, self.width, self.height
 
     @property
+    def area(self) -> float:
+        """The share of the photo that the box takes."""
+        return self.width * self.height
+
+    @property
     def detected(self) -> DetectedCar:
         """Where it is, and who found it."""
         return DetectedCar(self.box, self.score, cast(FoundBy, self.found_by))

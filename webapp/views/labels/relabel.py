@@ -1,5 +1,7 @@
 """A reviewer says what a photo really shows, and takes labels back."""
 
+from typing import Any
+
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, StringField
@@ -10,8 +12,10 @@ from webapp.extensions import get_cards, get_pipeline
 from webapp.inference.models.card import ModelCard
 from webapp.services.cars.boxes import undo_boxes
 from webapp.services.jobs.types import bulk as bulk_job
-from webapp.services.labels.relabel import relabel_photo
+from webapp.services.labels import search
+from webapp.services.labels.relabel import relabel_car, relabel_photo
 from webapp.services.labels.undo import undo_event
+from webapp.storage.cars.boxes import standing_events
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved, note_undone, noting
@@ -21,8 +25,10 @@ bp = guards.guard(Blueprint("relabel", __name__), guards.people_only)
 
 
 class _RelabelForm(Form):
-    """Give one photo a ground truth. `model` is the one whose labels the page showed."""
+    """Give a car of a photo a ground truth, by default the main one. `model` is the one whose
+    labels the page showed."""
 
+    car = HiddenField()
     label = HiddenField()
     model = HiddenField()
     why = StringField("Why")
@@ -43,12 +49,16 @@ class _UndoForm(Form):
 
 @bp.post("/photos/<public_id>/label")
 def one(public_id: str) -> ResponseReturnValue:
-    """Give one photo a ground truth."""
+    """Give a car of a photo a ground truth."""
     form = _RelabelForm()
     label, why = form.label.data, form.why.data.strip()
     if label or not why:
         cards, stamp = live_choice(), Stamp(guards.who(), "photo", why)
-        note_saved(relabel_photo(public_id, label, cards, stamp), label, cards)
+        if car := form.car.data:
+            done = relabel_car(car, label, cards, stamp)
+        else:
+            done = relabel_photo(public_id, label, cards, stamp)
+        note_saved(done, label, cards)
     else:
         note("Press the label itself: the reason goes with it.", kind="")
     return redirect(guards.way_back(url_for("gallery.photo", public_id=public_id)), 303)
@@ -66,7 +76,8 @@ def undo() -> ResponseReturnValue:
             params = bulk_job.undo_params(batch, UNDO)
             return guards.to_job(bulk_job.enqueue(params, guards.sender()))
         else:
-            note_undone(undo_boxes(batch, get_pipeline(ALL_MODELS), stamp))
+            boxed = bool(standing_events(batch))
+            note_undone(undo_boxes(batch, get_pipeline(ALL_MODELS), stamp), boxed=boxed)
     return redirect(guards.way_back(url_for("gallery.index")), 303)
 
 
@@ -80,3 +91,9 @@ def live_choice(model: str | None = None) -> list[ModelCard]:
             "No model is live, so it is not known which labels there are. Nothing was changed."
         )
     return [card for card in cards if card.name == model] or cards
+
+
+def search_values(text: str, model: str) -> dict[str, Any]:
+    """The labels that a few letters find, with a photo of each, for `review/labels.html`."""
+    labels = search.find_labels(text[:80], live_choice(model))
+    return {"text": text, "labels": labels, "examples": search.examples(labels)}

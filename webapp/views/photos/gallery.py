@@ -1,14 +1,13 @@
 """The gallery with its filters, one photo with its history, its pictures, and its deletion."""
 
 from datetime import date
-from operator import itemgetter
 from pathlib import PurePath
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import ALL_MODELS, UNLABELLED
+from webapp.domain import ALL_MODELS, WHOLE
 from webapp.errors import (
     BadRequestError,
     ModelNotFoundError,
@@ -29,15 +28,17 @@ from webapp.http.responses import picture
 from webapp.inference.models.label_set import CurrentLabel, as_current
 from webapp.services.accounts import users
 from webapp.services.photos import classify, deletion, gallery, lookalikes, own_uploads
-from webapp.services.photos.gallery import Photo, PhotoDetails, Prediction
+from webapp.services.photos.gallery import Car, Photo, PhotoDetails, Prediction
 from webapp.services.stats.training_membership import read_lists
 from webapp.storage.photos.bulk import anything_deleted
 from webapp.storage.photos.lookalikes import near_photos
 from webapp.storage.photos.pages import count_by_outcome
 from webapp.views import guards
+from webapp.views.cars import box_form
 from webapp.views.flashes import note
+from webapp.views.labels.relabel import search_values
 from webapp.views.layout import label_groups, live_cards, model_choices, render_page
-from webapp.views.photos import heat_map
+from webapp.views.photos import heat_map, history
 from webapp.views.photos.bulk import BulkForm
 from webapp.views.photos.presenters import FIRST, card_for, present_photo, present_prediction
 from webapp.views.photos.query_filters import (
@@ -98,9 +99,10 @@ def index() -> ResponseReturnValue:
 @bp.get("/photos/<public_id>")
 @guards.photo_open
 def photo(public_id: str) -> ResponseReturnValue:
-    """One photo: a model's answer in words (`?model=` says whose), what became of it, facts."""
+    """One photo: a model's answer in words (`?model=` says whose) about one of its cars (`?car=`,
+    else the main one), what became of it, facts."""
     try:
-        details = gallery.get_details(public_id)
+        details = gallery.get_details(public_id, request.args.get("car", ""))
     except PhotoDeletedError:
         return _gone(public_id)
     model = request.args.get("model", "")
@@ -109,17 +111,18 @@ def photo(public_id: str) -> ResponseReturnValue:
     browsing = guards.may_browse()
     return render_template(
         "photos/photo.html",
-        heat=heat_map.offer(public_id, prediction, answer),
+        heat=heat_map.offer(public_id, prediction, answer) if not details.car.position else None,
         details=details,
         photo=details.photo,
-        outcome=prediction.outcome if prediction else UNLABELLED,
+        car=details.car,
+        outcome=prediction.outcome if prediction else details.car.outcome,
         prediction=prediction,
         card=card_for(prediction) if prediction else None,
         answer=answer,
         silent=_silent(details),
         chosen=prediction.model if prediction else model,
-        history=_history(details),
-        reference=_reference(details.photo),
+        history=history.lines(details),
+        reference=_reference(details.car),
         first=FIRST,
         same=near_photos(details.photo, _MOST_SAME) if browsing else [],
         alike=lookalikes.looks_like(prediction) if prediction and browsing else [],
@@ -127,17 +130,19 @@ def photo(public_id: str) -> ResponseReturnValue:
         token=guards.delete_token(public_id),
         came_with=own_uploads.came_with(public_id, guards.owner().id),
         again=request.args.get("sent") == "again",
+        **_car_values(details, prediction),
     )
 
 
 @bp.get("/photos/<public_id>/models")
 @guards.photo_open
 def opinions(public_id: str) -> ResponseReturnValue:
-    """What each model says about a photo, side by side."""
-    details = gallery.get_details(public_id)
+    """What each model says about a car of a photo (`?car=`, else the main one), side by side."""
+    details = gallery.get_details(public_id, request.args.get("car", ""))
     return render_template(
         "photos/predictions.html",
         photo=details.photo,
+        car=details.car,
         answers=[(each, present_prediction(each), card_for(each)) for each in details.answers],
         silent=_silent(details),
         again=request.args.get("sent") == "again",
@@ -277,25 +282,31 @@ def _silent(details: PhotoDetails) -> list[tuple[str, str]]:
     return [(name, title) for name, title in model_choices() if name not in answered]
 
 
-def _history(details: PhotoDetails) -> list[dict[str, Any]]:
-    """Answers and labels, newest first, then the upload."""
-    lines: list[dict[str, Any]] = []
-    for prediction in details.predictions:
-        title = present_prediction(prediction).title
-        lines.append({"moment": prediction.created_at, "prediction": prediction, "title": title})
-    lines += [{"moment": event.created_at, "event": event} for event in details.events]
-    lines.sort(key=itemgetter("moment"), reverse=True)
-    photo = details.photo
-    who = photo.uploader.name if photo.uploader else "a visitor"
-    return [*lines, {"moment": photo.created_at, "who": who}]
+def _car_values(details: PhotoDetails, prediction: Prediction | None) -> dict[str, Any]:
+    """The cars of the photo with what they show, forms for their boxes, labels that letters
+    found."""
+    car, text = details.car, request.args.get("q", "").strip()
+    cars = gallery.cars_of(details.photo)
+    place = [each.id for each in cars].index(car.id)
+    values: dict[str, Any] = {
+        "cars": [(each, present_photo(each)) for each in cars],
+        "after": cars[(place + 1) % len(cars)].public_id,
+        "before": cars[place - 1].public_id,
+        "draw_form": box_form(),
+        "move_form": box_form(car) if car.found_by != WHOLE else None,
+        "text": text,
+    }
+    if text and guards.person() and prediction:
+        values |= search_values(text, prediction.model)
+    return values
 
 
-def _reference(photo: Photo) -> CurrentLabel | None:
-    """The label that an admin may make this photo the reference photo of."""
-    card = next((card for card in live_cards() if card.name == photo.truth_model), None)
-    if card is None or not photo.ground_truth or not guards.is_admin():
+def _reference(car: Car) -> CurrentLabel | None:
+    """The label that an admin may make the photo of a main car the reference photo of."""
+    card = next((card for card in live_cards() if card.name == car.truth_model), None)
+    if card is None or not car.ground_truth or car.position or not guards.is_admin():
         return None
-    label = card.label(photo.ground_truth)
+    label = card.label(car.ground_truth)
     return as_current(label) if label else None
 
 

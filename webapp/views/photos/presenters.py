@@ -8,6 +8,7 @@ from webapp.extensions import get_card, get_registry
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import as_current, parts_by_label
 from webapp.services.photos.gallery import (
+    Car,
     Photo,
     Prediction,
     card_of,
@@ -65,8 +66,8 @@ def present_prediction(prediction: Prediction) -> PresentedAnswer:
     return _present_stored(prediction, full_ranking(prediction, get_registry()))
 
 
-def present_photo(photo: Photo) -> PresentedAnswer | None:
-    """The shown prediction of a tile from its stored top five, None for a photo without one."""
+def present_photo(photo: Photo | Car) -> PresentedAnswer | None:
+    """The shown prediction of a photo or car from its stored top five, None without one."""
     prediction = photo.prediction
     if prediction is None:
         return None

@@ -20,7 +20,7 @@ from webapp.storage.photos.photos import latest_photo
 from webapp.views import guards
 from webapp.views.flashes import note, noting
 from webapp.views.forms import Form
-from webapp.views.labels.relabel import live_choice
+from webapp.views.labels.relabel import live_choice, search_values
 from webapp.views.layout import label_groups, live_cards, render_page, shown_name
 from webapp.views.photos.presenters import FIRST, card_for, present_prediction
 from webapp.views.review.suspects import CheckForm, check_form, find_due_suspects
@@ -157,7 +157,7 @@ def audit() -> ResponseReturnValue:
 @bp.get("/labels")
 def labels() -> ResponseReturnValue:
     """The labels that a few letters find, as buttons, for the script."""
-    values = _search_values(request.args.get("q", ""), request.args.get("model", ""))
+    values = search_values(request.args.get("q", ""), request.args.get("model", ""))
     return render_template("review/labels.html", **values)
 
 
@@ -201,7 +201,7 @@ def _answer_values(details: PhotoDetails, queue: ReviewQueue) -> dict[str, Any]:
         "heading": heading,
         "others": _other_versions(details, prediction) if prediction else [],
         "keyed": search.keyed(live_choice(of_model)) if live_cards() else [],
-        **(_search_values(text, of_model) if text else {"text": "", "labels": [], "examples": {}}),
+        **(search_values(text, of_model) if text else {"text": "", "labels": [], "examples": {}}),
     }
 
 
@@ -217,11 +217,6 @@ def _other_versions(details: PhotoDetails, prediction: Prediction) -> list[tuple
         and other.version != prediction.version
         and other.label != prediction.label
     ]
-
-
-def _search_values(text: str, model: str) -> dict[str, Any]:
-    labels = search.find_labels(text[:80], live_choice(model))
-    return {"text": text, "labels": labels, "examples": search.examples(labels)}
 
 
 def _strip_values(details: PhotoDetails, state: ReviewState) -> dict[str, Any]:

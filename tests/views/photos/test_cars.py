@@ -1,0 +1,189 @@
+"""Photos with several cars in the browser: boxes, one card for each car, drawing and moving."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from tests.several_cars import GivenDetector
+from tests.views.conftest import Send
+
+
+@pytest.fixture
+def detector(monkeypatch: pytest.MonkeyPatch) -> GivenDetector:
+    return GivenDetector(monkeypatch)
+
+
+@pytest.fixture
+def two(detector: GivenDetector, send: Send) -> str:
+    """The address of a photo with two cars."""
+    return f"/photos/{send()}"
+
+
+@pytest.fixture
+def whole(send: Send) -> str:
+    """The address of a photo at which no detector has looked."""
+    return f"/photos/{send()}"
+
+
+def car_ids(client: FlaskClient, photo: str) -> list[str]:
+    return [car["id"] for car in client.get(f"/api/v1{photo}").json["cars"]]
+
+
+def drawn(client: FlaskClient, photo: str, **changes: str) -> str:
+    numbers = {"left": "60", "top": "10", "width": "30", "height": "25"} | changes
+    return str(client.post(f"{photo}/cars", data=numbers, follow_redirects=True).text)
+
+
+def test_each_car_has_a_box_that_leads_to_its_card(client: FlaskClient, two: str) -> None:
+    page = client.get(two).text
+    for car in car_ids(client, two):
+        assert f'<a href="{two}?car={car}" data-car="{car}" aria-label="Car' in page
+    assert '<rect x="0.0" y="8.0" width="60.0" height="64.0"' in page  # of 120 x 80 pixels
+
+
+def test_a_switch_names_the_cars(client: FlaskClient, two: str) -> None:
+    page = client.get(two).text
+    assert page.count('<span class="quiet name">McLaren</span>') == 2
+
+
+def test_the_address_says_which_car_is_open(reviewer: FlaskClient, two: str) -> None:
+    second = car_ids(reviewer, two)[1]
+    page = reviewer.get(f"{two}?car={second}").text
+    assert f'name="car" value="{second}"' in page
+    assert re.search(f'data-car="{second}" aria-label="Car 2: McLaren" aria-current="true"', page)
+
+
+def test_a_car_of_another_photo_is_not_there(client: FlaskClient, two: str, send: Send) -> None:
+    other = car_ids(client, f"/photos/{send(mark=5)}")[0]
+    answer = client.get(f"{two}?car={other}")
+    assert answer.status_code == 404 and "There is no such car." in answer.text
+
+
+def test_c_goes_to_the_next_car(client: FlaskClient, two: str) -> None:
+    second = car_ids(client, two)[1]
+    assert f'?car={second}" data-car="{second}" aria-keyshortcuts="c C"' in client.get(two).text
+
+
+def test_the_open_car_gets_the_label(reviewer: FlaskClient, two: str) -> None:
+    second = car_ids(reviewer, two)[1]
+    data = {"label": "ferrari", "car": second, "model": "f1-teams"}
+    page = reviewer.post(f"{two}/label", data=data, follow_redirects=True).text
+    cars = reviewer.get(f"/api/v1{two}").json["cars"]
+    assert [car["ground_truth"] for car in cars] == [None, "ferrari"]
+    assert "Saved: car 2 is <b>Ferrari.</b>" in page and "Ben said of car 2:" in page
+
+
+def test_a_box_can_be_said_to_hold_no_car(reviewer: FlaskClient, two: str) -> None:
+    second = car_ids(reviewer, two)[1]
+    data = {"label": "no-car", "car": second, "next": f"{two}?car={second}"}
+    page = reviewer.post(f"{two}/label", data=data, follow_redirects=True).text
+    assert "Checked: there is no car here." in page
+    assert reviewer.get(f"/api/v1{two}").json["car_count"] == 1
+
+
+def test_letters_find_another_label_for_the_open_car(reviewer: FlaskClient, two: str) -> None:
+    second = car_ids(reviewer, two)[1]
+    page = reviewer.get(f"{two}?car={second}&q=merc").text
+    assert 'form="decide" name="label" value="mercedes"' in page
+
+
+def test_a_photo_with_one_car_has_its_box_and_no_switch(
+    client: FlaskClient, detector: GivenDetector, send: Send
+) -> None:
+    detector.boxes = detector.boxes[:1]
+    page = client.get(f"/photos/{send()}").text
+    assert page.count("<rect x=") == 1 and "Cars in this photo" not in page
+
+
+def test_a_photo_without_a_car_says_so(
+    reviewer: FlaskClient, detector: GivenDetector, send: Send
+) -> None:
+    detector.boxes = []
+    page = reviewer.get(f"/photos/{send()}").text
+    assert "No car was found in this photo; the whole photo was looked at." in page
+    assert "Draw a car" in page and "The detector found no car" in page
+
+
+def test_a_photo_that_no_detector_has_seen_has_no_box(client: FlaskClient, whole: str) -> None:
+    page = client.get(whole).text
+    assert 'class="boxes"' not in page and "No car" not in page
+
+
+def test_visitors_cannot_draw(client: FlaskClient, two: str) -> None:
+    assert "Draw a car" not in client.get(two).text
+
+
+def test_four_numbers_draw_a_car(reviewer: FlaskClient, two: str) -> None:
+    page = drawn(reviewer, two)
+    cars = reviewer.get(f"/api/v1{two}").json["cars"]
+    assert cars[2]["box"] == pytest.approx([0.6, 0.1, 0.3, 0.25])
+    assert "Saved: <b>a car was drawn.</b>" in page and "Ben drew the box of car 3" in page
+    assert f'data-car="{cars[2]["id"]}" aria-current="true"' in page
+
+
+def test_a_drawn_car_can_be_taken_back(reviewer: FlaskClient, two: str) -> None:
+    batch = re.findall(r'name="batch" value="([^"]+)"', drawn(reviewer, two))[0]
+    page = reviewer.post("/labels/undo", data={"batch": batch, "next": two}, follow_redirects=True)
+    assert "Undone: the boxes are those from before." in page.text
+    assert reviewer.get(f"/api/v1{two}").json["car_count"] == 2
+
+
+def test_four_numbers_move_a_box(reviewer: FlaskClient, two: str) -> None:
+    first = car_ids(reviewer, two)[0]
+    data = {"left": "5", "top": "10", "width": "45", "height": "80 %"}
+    page = reviewer.post(f"/cars/{first}/box", data=data, follow_redirects=True).text
+    car = reviewer.get(f"/api/v1{two}").json["cars"][0]
+    assert car["box"] == pytest.approx([0.05, 0.1, 0.45, 0.8]) and car["found_by"] == "person"
+    assert "Saved: <b>the box was moved.</b>" in page and "Ben moved the box of car 1" in page
+    assert "The detector found 2 cars" in page  # one of them was moved since
+
+
+def test_the_form_shows_where_the_box_is(reviewer: FlaskClient, two: str) -> None:
+    page = reviewer.get(two).text
+    assert re.search(r'id="move-height"[^>]* value="80"', page)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sentence"),
+    [
+        ({"left": "x"}, "Left must be a number of percent from 0 to 100."),
+        ({"top": "-1"}, "Top must be a number of percent from 0 to 100."),
+        ({"width": "nan"}, "Width must be a number of percent from 0 to 100."),
+        ({"left": "80"}, "The box must lie inside the photo"),
+        ({"width": "0.1"}, "The box is too small"),
+    ],
+)
+def test_a_box_that_cannot_be_is_refused(
+    reviewer: FlaskClient, two: str, numbers: dict[str, str], sentence: str
+) -> None:
+    assert sentence in drawn(reviewer, two, **numbers)
+    assert len(car_ids(reviewer, two)) == 2
+
+
+def test_a_photo_that_no_detector_has_seen_gets_a_box(reviewer: FlaskClient, whole: str) -> None:
+    page = drawn(reviewer, whole)
+    assert len(car_ids(reviewer, whole)) == 1 and "Ben moved the box of the car" in page
+
+
+def test_the_crop_of_a_car_is_a_picture_of_its_box(client: FlaskClient, two: str) -> None:
+    answer = client.get(f"/cars/{car_ids(client, two)[0]}/crop")
+    assert answer.content_type == "image/jpeg"
+    width, height = Image.open(io.BytesIO(answer.data)).size
+    assert (width, height) == (62, 68)  # 60 x 64 pixels and the margin
+
+
+def test_a_crop_is_asked_for_only_once(client: FlaskClient, two: str) -> None:
+    address = f"/cars/{car_ids(client, two)[0]}/crop"
+    tag = client.get(address).headers["ETag"]
+    assert client.get(address, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_side_by_side_is_about_the_open_car(client: FlaskClient, two: str) -> None:
+    second = car_ids(client, two)[1]
+    page = client.get(f"{two}/models?car={second}").text
+    assert f"{two}?car={second}&amp;model=f1-teams" in page
