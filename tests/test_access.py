@@ -55,6 +55,7 @@ JSON = {
         "GET /api/v1/models/<name>/<int:version>",
         "GET /api/v1/models/<name>/labels",
         "GET /api/v1/photos",
+        "GET /api/v1/cars/<car_id>",
         "GET /api/v1/photos/<public_id>",
         "GET /api/v1/photos/<public_id>/file",
         "GET /api/v1/photos/<public_id>/heatmap",
@@ -72,6 +73,10 @@ JSON = {
         "DELETE /api/v1/labels/batches/<batch>",
         "GET /api/v1/suspected",
         "GET /api/v1/models/<name>/compare",
+        "DELETE /api/v1/cars/<car_id>",
+        "PATCH /api/v1/cars/<car_id>",
+        "PUT /api/v1/cars/<car_id>/ground-truth",
+        "POST /api/v1/photos/<public_id>/cars",
         "PUT /api/v1/photos/<public_id>/ground-truth",
     ),
     ADMIN: (

@@ -13,7 +13,7 @@ from werkzeug import Response
 from werkzeug.exceptions import Unauthorized
 
 from webapp.domain import Who
-from webapp.errors import NotAllowedError
+from webapp.errors import NotAllowedError, PhotoNotFoundError
 from webapp.extensions import get_config
 from webapp.services.accounts import users
 from webapp.services.jobs.queue import Job, Owner, Sender
@@ -191,11 +191,15 @@ def photo_open(view: _View) -> _View:
 
 
 def car_open(view: _View) -> _View:
-    """The same for a car. The view takes `car_id`."""
-    return _guarded(
-        view,
-        lambda args: may_browse() or sent_here(get_car(args["car_id"]).photo.public_id),
-    )
+    """The same for the photo of a car. The view takes `car_id`."""
+    return _guarded(view, lambda args: may_browse() or _sent_car_here(args["car_id"]))
+
+
+def _sent_car_here(car_id: str) -> bool:
+    try:
+        return sent_here(get_car(car_id).photo.public_id)
+    except PhotoNotFoundError:
+        return False
 
 
 def people_only(view: _View) -> _View:
