@@ -187,3 +187,43 @@ def test_side_by_side_is_about_the_open_car(client: FlaskClient, two: str) -> No
     second = car_ids(client, two)[1]
     page = client.get(f"{two}/models?car={second}").text
     assert f"{two}?car={second}&amp;model=f1-teams" in page
+
+
+def shown(client: FlaskClient, cars: str) -> list[str]:
+    page = client.get(f"/gallery?cars={cars}").text
+    return re.findall(r'<li class="tile"><a href="(/photos/[\w-]+)"', page)
+
+
+def test_the_gallery_finds_photos_by_the_number_of_cars(
+    client: FlaskClient, detector: GivenDetector, send: Send
+) -> None:
+    boxes, photos = [(0.1, 0.1 * i, 0.5, 0.1) for i in range(5)], {}
+    for number in (0, 1, 2, 3, 5):
+        detector.boxes = boxes[:number]
+        photos[number] = f"/photos/{send(mark=number)}"
+    assert [shown(client, cars) for cars in ("0", "1", "2", "3%2B")] == [
+        [photos[0]],
+        [photos[1]],
+        [photos[2]],
+        [photos[5], photos[3]],
+    ]
+
+
+def test_photos_without_a_look_for_cars_have_no_number_of_cars(
+    client: FlaskClient, whole: str
+) -> None:
+    assert not any(shown(client, cars) for cars in ("0", "1", "2", "3%2B"))
+
+
+def test_the_number_of_cars_is_a_tag_that_can_be_taken_off(client: FlaskClient, two: str) -> None:
+    page = client.get("/gallery?cars=3%2B&decision=mclaren").text
+    assert re.search(r'class="tag" href="/gallery\?decision=mclaren">Three cars or more', page)
+
+
+def test_a_tile_says_how_many_more_cars_there_are(client: FlaskClient, two: str) -> None:
+    assert '<span class="pct" title="2 cars">+1</span>' in client.get("/gallery").text
+
+
+def test_a_number_of_cars_that_cannot_be_chosen_is_named(client: FlaskClient) -> None:
+    answer = client.get("/gallery?cars=many")
+    assert answer.status_code == 400 and "cars must be one of 0, 1, 2, 3+." in answer.text

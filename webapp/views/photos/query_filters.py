@@ -60,6 +60,7 @@ class FilterForm(Form):
     decision = _text("decision")  # these two are chosen among `answers` and `truths`
     parent = _select("parent", "Any")
     ground_truth = _text("ground_truth")
+    cars = _select("cars", "Any")
     from_percent = _text("from")
     to = _text("to")
     sort = _select("sort")
