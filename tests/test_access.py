@@ -78,10 +78,6 @@ JSON = {
         "PUT /api/v1/cars/<car_id>/ground-truth",
         "POST /api/v1/photos/<public_id>/cars",
         "PUT /api/v1/photos/<public_id>/ground-truth",
-        "POST /api/v1/photos/<public_id>/cars",
-        "PUT /api/v1/cars/<car_id>/ground-truth",
-        "PATCH /api/v1/cars/<car_id>",
-        "DELETE /api/v1/cars/<car_id>",
     ),
     ADMIN: (
         "POST /api/v1/models/<name>/promote",
