@@ -265,3 +265,76 @@ def test_merges_of_an_older_history_become_label_events_and_a_map(empty_app: Fla
     assert rows("SELECT ground_truth, given_label FROM photos") == [("ferrari", "haas")]
     assert rows("SELECT count(*) FROM label_events") == [0]
     assert rows("SELECT count(*) FROM read_labels") == [2]
+
+
+def test_each_photo_of_an_older_history_has_one_car_with_its_number(empty_app: Flask) -> None:
+    upgrade(revision="0018")
+    moment = {"created_at": "2026-02-03 10:00:00"}
+    truth = MIRRORED | {"ground_truth": "bwt", "truth_model": "f1-teams", "outcome": "correct"}
+    event = {"photo_ref": "p2", "who": "Anna", "why": "", "batch": "b", "to_label": "bwt"}
+    doubt = {"model": "f1-teams", "given": "bwt", "other": "haas", "margin": -0.1}
+    user = {"id": 1, "name": "Anna", "password_hash": "", "role": "admin", "stamp": ""}
+    with db.engine.begin() as connection:
+        add(connection, "users", first_password=False, **user, **moment)
+        add_photo(connection, 1, **MIRRORED)
+        add_photo(connection, 2, **truth)
+        answer = PREDICTION | {"version": 1, "shown": True, "current": True, "outcome": "correct"}
+        add(connection, "predictions", id=7, photo_id=2, **answer)
+        add(connection, "label_events", photo_id=2, place="audit", **event, **moment)
+        add(connection, "audits", id=1, seed=1, size=1, who="Anna", **moment)
+        add(connection, "audit_photos", audit_id=1, position=0, photo_id=2)
+        add(
+            connection,
+            "suspicions",
+            **doubt,
+            photo_id=2,
+            probability=0.4,
+            other_probability=0.5,
+        )
+        add(
+            connection,
+            "review_leases",
+            photo_id=2,
+            user_id=1,
+            queue="q",
+            position=0,
+            until="2026-02-03",
+        )
+    upgrade(revision="0019")
+    columns = "id, photo_id, position, x, y, width, height, found_by, ground_truth, outcome"
+    assert rows(f"SELECT {columns} FROM cars ORDER BY id") == [  # noqa: S608
+        (1, 1, 0, 0.0, 0.0, 1.0, 1.0, "whole", None, "unlabelled"),
+        (2, 2, 0, 0.0, 0.0, 1.0, 1.0, "whole", "bwt", "correct"),
+    ]
+    assert rows("SELECT count(DISTINCT public_id) FROM cars WHERE length(public_id) = 18") == [2]
+    for table in ("label_events", "audit_cars", "suspicions", "review_leases"):
+        assert rows(f"SELECT car_id FROM {table}") == [2]  # noqa: S608
+    assert rows("SELECT car_id, photo_id FROM predictions") == [(2, 2)]
+    assert rows("SELECT car_count, detector_version FROM photos") == [(None, None)] * 2
+    downgrade(revision="0018")
+    for table in ("label_events", "audit_photos", "suspicions", "review_leases", "predictions"):
+        assert rows(f"SELECT photo_id FROM {table}") == [2]  # noqa: S608
+
+
+def test_an_earlier_release_keeps_what_is_known_of_main_cars(empty_app: Flask) -> None:
+    upgrade(revision="0019")
+    state = {"found_by": "person", "outcome": "unlabelled", "created_at": "2026-01-01"}
+    box = {"x": 0, "y": 0, "width": 0.5, "height": 1}
+    event = {"photo_ref": "p1", "who": "Anna", "why": "", "batch": "b", "place": "photo"}
+    with db.engine.begin() as connection:
+        add_photo(connection, 1, **MIRRORED | {"ground_truth": "no-car", "outcome": "no-car"})
+        for number, main in ((5, 1), (6, 0)):
+            names = {"id": number, "public_id": f"c{number}", "photo_id": 1, "position": 1 - main}
+            add(connection, "cars", **names, **box, **state)
+            answer = PREDICTION | {"version": 1, "shown": True, "current": True}
+            numbers = {"car_id": number, "photo_id": 1 if main else None}
+            add(connection, "predictions", outcome="no-car", **numbers, **answer)
+            said = {"car_id": number, "to_label": "no-car", "created_at": "2026-01-02"}
+            add(connection, "label_events", **event, **said)
+    downgrade(revision="0018")
+    assert rows("SELECT photo_id, outcome FROM predictions") == [(1, "unusable")]
+    assert rows("SELECT photo_id, to_label FROM label_events ORDER BY id") == [
+        (1, "unusable"),
+        (None, "unusable"),
+    ]
+    assert rows("SELECT ground_truth, outcome FROM photos") == [("unusable", "unusable")]
