@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -11,12 +12,14 @@ from sqlalchemy import select
 from tests.fakes import FakeClassifier, make_card
 from tests.several_cars import LEFT, RIGHT, GivenDetector
 from webapp.domain import NO_CAR, UNDO, Who
+from webapp.extensions import get_pipeline
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.labels.relabel import relabel_car, relabel_photo
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import bulk, deletion
 from webapp.services.photos import gallery as history
 from webapp.services.photos.bulk import Selection
+from webapp.services.photos.classify import ask_models
 from webapp.services.stats.counters import check_counters
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp
@@ -188,3 +191,24 @@ def test_a_deleted_photo_takes_its_cars_and_brings_them_back(two: Photo) -> None
     deletion.restore_photo(two.public_id, admin=True)
     assert len(cars(two)) == 2
     assert [pair.n for pair in stats.count_answers(GalleryFilter(), "f1-teams", 1).pairs] == [1]
+
+
+def test_a_photo_without_a_car_is_as_unfamiliar_to_a_later_version(
+    detector: GivenDetector, upload: Callable[..., str]
+) -> None:
+    detector.boxes = []
+    public_id = upload()
+    second = FakeClassifier(make_card(version=2))
+    second.says(mclaren=0.9)
+    ask_models(history.get_photo(public_id), replace(get_pipeline(), classifiers=[second]))
+    photo = history.get_photo(public_id)
+    assert photo.prediction is not None
+    assert (photo.prediction.version, photo.prediction.decision) == (2, "unclassified")
+
+
+def test_a_later_version_is_asked_about_each_car(two: Photo) -> None:
+    second = FakeClassifier(make_card(version=2))
+    ask_models(two, replace(get_pipeline(), classifiers=[second]))
+    assert second.ranked_photos == 2
+    assert [car.shown_version for car in cars(two)] == [2, 2]
+    assert not ask_models(two, replace(get_pipeline(), classifiers=[second]))

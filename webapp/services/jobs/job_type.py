@@ -37,8 +37,7 @@ class Tools(Protocol):
         """The models that a choice stands for, see `webapp.extensions`."""
 
     def detector(self) -> Detector | None:
-        """The live detector, None when it is off or there is none. Raises
-        `ModelUnavailableError`."""
+        """The live detector, None when it is off, there is none, or it cannot be used."""
 
     def one_version(self, name: str, version: int) -> Classifier:
         """One version of a model, the loaded one when it is live. Raises a `ModelError`."""

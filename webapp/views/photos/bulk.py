@@ -190,7 +190,8 @@ def _ask(version: tuple[str, int], selection: Selection) -> None:
     name, number = version
     live = name in get_extensions().live_models() and get_classifier(name).card.version == number
     classifier = get_classifier(name) if live else load_version(name, number)
-    pipeline = Pipeline([classifier], get_files(), get_limiter())
+    detector = get_extensions().detector()
+    pipeline = Pipeline([classifier], get_files(), get_limiter(), detector)
     done, trouble = bulk.ask_all(selection, pipeline, standing=live)
     words = f"{model_title(name)}, version {number}, looked at {count(done.changed, 'photo')}."
     if done.skipped:

@@ -77,7 +77,7 @@ def _do(job: RunningJob) -> Json:
     tools, model, numbers = job.tools, job.params["model"], job.part["photos"]
     versions = (int(job.params["champion"]), int(job.params["challenger"]))
     classifiers = [tools.one_version(model, version) for version in versions]
-    pipeline, failed = Pipeline(classifiers, tools.files, tools.limiter), 0
+    pipeline, failed = Pipeline(classifiers, tools.files, tools.limiter, tools.detector()), 0
     for done, photo in enumerate(photos.photos_by_number(numbers), 1):
         try:
             ask_models(photo, pipeline, standing=False)

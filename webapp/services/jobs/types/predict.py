@@ -52,7 +52,8 @@ def _do_without_worker(job_id: str, tools: Tools) -> None:
 def _do(job: RunningJob) -> Json:
     """Let the site's model classify the photo. May run twice: it is not asked twice."""
     tools, photo = job.tools, get_photo(job.params["photo"])
-    ask_models(photo, Pipeline(tools.classifiers(""), tools.files, tools.limiter))
+    classifiers = tools.classifiers("")
+    ask_models(photo, Pipeline(classifiers, tools.files, tools.limiter, tools.detector()))
     return {"photo": job.params["photo"]}
 
 

@@ -60,7 +60,8 @@ def _do(job: RunningJob) -> Json:
     May run twice: a version that has answered a photo is not asked again.
     """
     tools, model, version = job.tools, job.params["model"], job.params["version"]
-    pipeline = Pipeline([tools.one_version(model, version)], tools.files, tools.limiter)
+    classifiers = [tools.one_version(model, version)]
+    pipeline = Pipeline(classifiers, tools.files, tools.limiter, tools.detector())
     standing = tools.registry.live_version(model) == version
     present = photos.photos_by_number(job.part["photos"])
     counts = dict.fromkeys(_COUNTED, 0) | {"gone": len(job.part["photos"]) - len(present)}

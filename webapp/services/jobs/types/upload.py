@@ -151,7 +151,8 @@ def _do(job: RunningJob) -> Json:
     stored, with predictions and label. Counts are made at the end, from what is stored.
     """
     params, tools = job.params, job.tools
-    pipeline = Pipeline(tools.classifiers(params["model"]), tools.files, tools.limiter)
+    classifiers = tools.classifiers(params["model"])
+    pipeline = Pipeline(classifiers, tools.files, tools.limiter, tools.detector())
     cards = [classifier.card for classifier in pipeline.classifiers]
     names = names_of_labels(cards) if params["folders"] else {}
     troubles: list[list[str]] = []
