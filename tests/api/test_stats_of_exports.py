@@ -65,7 +65,7 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
         db.create_all()
         _row, key = api_keys.create_key("tests", "admin")
         app.config["KEY"] = {"Authorization": f"Bearer {key}"}
-        card, pipeline = get_classifier().card, get_pipeline()
+        card, pipeline = get_classifier().card, get_pipeline("f1-teams")
         older = load_classifier(Registry(ROOT / "models"), card.name, 1, "litert")
         trained_on = read_split(ROOT / "models" / card.name / str(card.version), card) or {}
         for folder in sorted(
