@@ -233,6 +233,16 @@ class Extensions:
         names = (name for name in self.registry.detectors() if self.registry.claims_live(name))
         return next(names, None)
 
+    def detector_version(self, name: str, version: int) -> Detector:
+        """One version of a detector, live or not, loaded and self-tested. Raises a `ModelError`
+        that says why."""
+        try:
+            return self._load_detector(name, version)
+        except MarqueError:
+            raise
+        except Exception as error:  # a damaged file breaks in any way
+            raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
+
     def _load_detector(self, name: str, version: int) -> Detector:
         return load_detector(self.registry.version_folder(name, version), self.config.engine)
 

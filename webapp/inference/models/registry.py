@@ -33,8 +33,12 @@ class Registry:
         return [name for name in self._all_names() if self.is_detector(name)]
 
     def is_detector(self, name: str) -> bool:
-        """Whether the newest version of a model finds cars instead of naming them."""
-        folder = self.folder / name / str(self.versions(name)[-1])
+        """Whether the newest version of a model finds cars instead of naming them; False when there
+        is no model of this name."""
+        versions = self.versions(name)
+        if not versions:
+            return False
+        folder = self.folder / name / str(versions[-1])
         if folder not in self._is_detector:  # a version never changes
             self._is_detector[folder] = is_detector_card(folder)
         return self._is_detector[folder]
@@ -94,7 +98,7 @@ class Registry:
 
     def any_card(self, name: str, version: int | None) -> ModelCard | DetectorCard:
         """The card of a classifier or a detector. Raises like `card`."""
-        if self.versions(name) and self.is_detector(name):
+        if self.is_detector(name):
             return self.detector_card(name, version)
         return self.card(name, version)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from webapp.errors import BadCardError
 from webapp.inference.metrics.intervals import Share, share_of
-from webapp.inference.models.card import Label, ModelCard
+from webapp.inference.models.card import Label, ModelCard, VersionCard
+from webapp.inference.models.detector_card import DetectorCard
 from webapp.inference.models.registry import Registry
 from webapp.reports import training_curves
 from webapp.reports.charts import ReliabilityBin, Svg
@@ -17,6 +18,11 @@ from webapp.reports.confusion import ConfusionMatrix
 
 MATRIX_MOST = 30  # labels of a confusion matrix that is drawn; above it the pairs say more
 MANY, FIRST = 30, 20  # of more labels than MANY a page shows the FIRST ones
+_SIZES = {
+    "small": "under 2 % of the photo, each is found",
+    "medium": "2 to 15 % of the photo",
+    "large": "over 15 % of the photo",
+}
 ORDERS = {
     "worst": "Worst first",
     "best": "Best first",
@@ -27,7 +33,7 @@ ORDERS = {
 
 
 @dataclass(frozen=True)
-class _Measurement:
+class Measurement:
     """One way the version was measured: on which photos, and what came out."""
 
     name: str
@@ -55,7 +61,7 @@ class _CatalogueEntry:
     name: str
     version: int
     live: bool
-    card: ModelCard | None
+    card: ModelCard | DetectorCard | None
     trouble: str
 
     @property
@@ -71,34 +77,63 @@ def catalogue(registry: Registry, name: str) -> list[_CatalogueEntry]:
     for version in reversed(registry.versions(name)):
         card, trouble = None, ""
         try:
-            card = registry.card(name, version)
+            card = registry.any_card(name, version)
         except BadCardError as error:
             trouble = str(error)
         entries.append(_CatalogueEntry(name, version, version == live, card, trouble))
     return entries
 
 
-def headline(card: ModelCard) -> Share | None:
-    """How often the first label was right on held-out photos.
+def headline(card: ModelCard | DetectorCard) -> Share | None:
+    """How often the first label was right on held-out photos; of a detector, how often it found the
+    largest car.
 
-    Of the source called "photos" when there are several, else of all.
+    Of the source called "photos" when there are several, else of all; of a detector of all.
     """
     test = _test(card)
+    if isinstance(card, DetectorCard):
+        return found_share((test.get("main_car") or {}).get("iou50"))
     return _share((test.get("sources") or {}).get("photos", test), "top1")
 
 
-def measurements(card: ModelCard) -> list[_Measurement]:
+def found_share(figures: Mapping[str, Any] | None) -> Share | None:
+    """A share in a detector's card with its range, None when nothing was counted."""
+    n = (figures or {}).get("n")
+    return share_of(round(figures["share"] * n), n) if figures and n else None
+
+
+def detector_measurements(card: DetectorCard) -> list[Measurement]:
+    """How well a detector does: the largest car of photos, in all and by source, cars by their
+    size, and photos of other things; empty when the card says nothing."""
+    test = _test(card)
+    parts = {"All held-out photos": test, **(test.get("sources") or {})}
+    rows = [
+        (name, "the largest car is found", found_share((part.get("main_car") or {}).get("iou50")))
+        for name, part in parts.items()
+    ]
+    sizes = test.get("recall") or {}
+    rows += [
+        (f"{size.capitalize()} cars", note, found_share(sizes.get(size)))
+        for size, note in _SIZES.items()
+    ]
+    unknown = card.metrics.get("unknown") or {}
+    clean = found_share({"share": unknown.get("without", 0.0), "n": unknown.get("n")})
+    rows.append(("Photos of other things", "right is to find no car", clean))
+    return [Measurement(name, note, share) for name, note, share in rows if share]
+
+
+def measurements(card: ModelCard) -> list[Measurement]:
     """The ways a version was measured, the fairest first; empty when the card says nothing."""
     test, apart = _test(card), "kept apart before training"
     rows = [
-        _Measurement(f"Held-out {name}", apart, _share(figures, "top1") or share_of(0, 0))
+        Measurement(f"Held-out {name}", apart, _share(figures, "top1") or share_of(0, 0))
         for name, figures in (test.get("sources") or {}).items()
     ]
     whole = _share(test, "top1")
     if whole is not None and len(rows) != 1:
-        rows.append(_Measurement("All held-out", apart, whole))
+        rows.append(Measurement("All held-out", apart, whole))
     if unnamed := _share(card.metrics.get("unknown") or {}, "unclassified"):
-        rows.append(_Measurement("Photos of other things", "right is to name no label", unnamed))
+        rows.append(Measurement("Photos of other things", "right is to name no label", unnamed))
     rows.sort(key=lambda row: row.name != "Held-out photos")
     return [row for row in rows if row.right.n]
 
@@ -188,7 +223,7 @@ def codes(names: Sequence[tuple[str, str]]) -> dict[str, str]:
     return taken
 
 
-def _test(card: ModelCard) -> Mapping[str, Any]:
+def _test(card: VersionCard) -> Mapping[str, Any]:
     return card.metrics.get("test") or {}
 
 
@@ -222,7 +257,7 @@ class _TrainingHistory:
         return ("Loss", training_curves.loss_svg(self.history)), right
 
 
-def training_history(card: ModelCard) -> _TrainingHistory | None:
+def training_history(card: VersionCard) -> _TrainingHistory | None:
     """The card's training, None when it has no epochs: the version was made elsewhere."""
     epochs = card.training.get("history")
     history = [  # cards may have been written elsewhere

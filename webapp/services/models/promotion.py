@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from webapp.domain import Who
 from webapp.errors import PromotionRefusedError, StorageFullError
 from webapp.inference.classifier import Classifier
+from webapp.inference.detector import Detector
 from webapp.inference.models.gate import BETTER, SAME, Comparison
 from webapp.inference.models.registry import Registry
 from webapp.services.webhooks import events as webhook_events
@@ -13,7 +14,7 @@ from webapp.storage import models as storage
 from webapp.storage.database import writing
 from webapp.storage.tables import Promotion
 
-Load = Callable[[str, int], Classifier]
+Load = Callable[[str, int], Classifier | Detector]
 _LONGEST_REASON = 500
 
 
@@ -29,7 +30,7 @@ class Decision:
 
 def promote(
     registry: Registry,
-    challenger: Classifier,
+    challenger: Classifier | Detector,
     decision: Decision,
     *,
     comparison: Comparison | None = None,

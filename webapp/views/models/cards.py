@@ -4,7 +4,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import ModelNotFoundError
-from webapp.extensions import get_card, get_registry, get_version_card
+from webapp.extensions import get_card, get_config, get_registry, get_version_card
 from webapp.http.responses import text_file
 from webapp.reports.charts import reliability_svg
 from webapp.services.models import cards
@@ -17,8 +17,11 @@ bp = Blueprint("models", __name__, url_prefix="/models")
 def index() -> ResponseReturnValue:
     """Every version with how well it was measured."""
     registry = get_registry()
-    models = [(name, cards.catalogue(registry, name)) for name in registry.names()]
-    return render_template("models/index.html", models=models)
+    models, detectors = (
+        [(name, cards.catalogue(registry, name)) for name in names]
+        for names in (registry.names(), registry.detectors())
+    )
+    return render_template("models/index.html", models=models, detectors=detectors)
 
 
 @bp.get("/<name>/<int:version>")
@@ -27,6 +30,8 @@ def version(name: str, version: int) -> ResponseReturnValue:
 
     With many labels `?q=` searches among them, `?sort=` orders them, `?labels=all` shows all.
     """
+    if get_registry().is_detector(name):
+        return _detector_version(name, version)
     card = get_version_card(name, version)
     text, order = request.args.get("q", "").strip()[:100], request.args.get("sort", "")
     found_labels = cards.labels_like(card.labels, text)
@@ -58,6 +63,21 @@ def version(name: str, version: int) -> ResponseReturnValue:
         live_version=get_registry().live_version(name),
         bins=bins,
         reliability=reliability_svg(bins),
+        training=cards.training_history(card),
+    )
+
+
+def _detector_version(name: str, version: int) -> ResponseReturnValue:
+    """The card of a version of a detector."""
+    registry = get_registry()
+    card = registry.detector_card(name, version)
+    return render_template(
+        "models/detector.html",
+        card=card,
+        is_live=registry.live_version(name) == version,
+        off=not get_config().detector,
+        main=cards.headline(card),
+        measurements=cards.detector_measurements(card),
         training=cards.training_history(card),
     )
 

@@ -13,16 +13,24 @@ from webapp.errors import (
     MarqueError,
     ModelError,
     ModelNotFoundError,
+    PromotionRefusedError,
     StorageFullError,
 )
-from webapp.extensions import get_config, get_registry, load_version
+from webapp.extensions import get_config, get_extensions, get_registry, load_version
 from webapp.inference.models import bundle
 from webapp.services.jobs.types import compare as compare_job
 from webapp.services.models import cards, compare
-from webapp.services.models.promotion import Decision, history, rollback, version_before
+from webapp.services.models.promotion import (
+    Decision,
+    Promotion,
+    history,
+    promote,
+    rollback,
+    version_before,
+)
 from webapp.services.photos.wording import display
 from webapp.views import guards
-from webapp.views.flashes import note
+from webapp.views.flashes import note, noting
 from webapp.views.forms import Form
 from webapp.views.jobs import REFRESH
 from webapp.views.layout import render_page
@@ -59,6 +67,7 @@ def model(name: str) -> ResponseReturnValue:
         name=name,
         live_version=registry.live_version(name),
         entries=entries,
+        detector=registry.is_detector(name),
         title=next((entry.card.title for entry in entries if entry.card), name),
         before=version_before(registry, name) if guards.person() else None,
         changes=history(name) if guards.person() else [],
@@ -98,6 +107,8 @@ def take_over(name: str) -> ResponseReturnValue:
     """Let a version serve, if the comparison or the admin says so."""
     form, registry = _ServeForm(), get_registry()
     version, live = _number(form.version.data), registry.live_version(name)
+    if registry.is_detector(name):
+        return _let_detector_serve(name, version, form.why.data)
     force = request.form.get("force") == "yes"
     decision = Decision(guards.who(), form.why.data, force=force)
     try:
@@ -108,9 +119,25 @@ def take_over(name: str) -> ResponseReturnValue:
         if live is None or live == version:
             raise
         return _comparison_page(name, live, version, error)
-    instead = f" instead of version {row.from_version}" if row.from_version is not None else ""
-    note(f"{name} {version} is live{instead}. Every worker follows with its next photo.")
+    _note_live(row)
     return redirect(url_for(".model", name=name), 303)
+
+
+def _let_detector_serve(name: str, version: int, why: str) -> ResponseReturnValue:
+    """Let a version of a detector serve, as an admin says; a reason is enough."""
+    registry = get_registry()
+    force = registry.live_version(name) is not None
+    detector = get_extensions().detector_version(name, version)
+    with noting(PromotionRefusedError):
+        _note_live(promote(registry, detector, Decision(guards.who(), why, force=force)))
+    return redirect(url_for(".model", name=name), 303)
+
+
+def _note_live(row: Promotion) -> None:
+    instead = f" instead of version {row.from_version}" if row.from_version is not None else ""
+    note(
+        f"{row.model} {row.to_version} is live{instead}. Every worker follows with its next photo."
+    )
 
 
 @bp.post("/<name>/rollback")
@@ -118,7 +145,8 @@ def take_over(name: str) -> ResponseReturnValue:
 def go_back(name: str) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
     decision = Decision(guards.who(), _ServeForm().why.data)
-    row = rollback(get_registry(), name, load_version, decision)
+    registry, load = get_registry(), get_extensions().detector_version
+    row = rollback(registry, name, load if registry.is_detector(name) else load_version, decision)
     note(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
     return redirect(url_for(".model", name=name), 303)
 
@@ -186,6 +214,8 @@ def _pair(name: str, a: str | None, b: str | None) -> tuple[int, int]:
     versions = registry.versions(name)
     if not versions:
         raise ModelNotFoundError(f"There is no model called {name[:80]!r}.")
+    if registry.is_detector(name):
+        raise BadRequestError("Detectors cannot be compared here. Read the cards of both versions.")
     live = registry.live_version(name)
     champion = _number(a) if a else live if live is not None else versions[0]
     newest = next((version for version in reversed(versions) if version != champion), None)
