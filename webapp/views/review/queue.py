@@ -194,6 +194,7 @@ def _answer_values(details: PhotoDetails, queue: ReviewQueue) -> dict[str, Any]:
     shows_truth = queue.order != "audit" or request.args.get("photo")
     return {
         "photo": photo,
+        "car": details.car,
         "truth": details.car.ground_truth if shows_truth else None,
         "card": card_for(prediction) if prediction else None,
         "model": of_model,
@@ -220,7 +221,7 @@ def _other_versions(details: PhotoDetails, prediction: Prediction) -> list[tuple
 
 
 def _strip_values(details: PhotoDetails, state: ReviewState) -> dict[str, Any]:
-    """The photos of the cars before and after the one that is shown, and the one to go back to."""
+    """The cars before and after the one that is shown, and the one to go back to."""
     checks, car_id = state.session.checks, details.car.public_id
     place = next((i for i, check in enumerate(checks) if check.car == car_id), -1)
     earlier = [
@@ -229,7 +230,7 @@ def _strip_values(details: PhotoDetails, state: ReviewState) -> dict[str, Any]:
     ]
     return {
         "earlier": earlier,
-        "coming": [car.photo for car in state.cars if car.public_id != car_id],
+        "coming": [car for car in state.cars if car.public_id != car_id],
         "back": earlier[-1][0].car if earlier else "",
         "last": checks[0] if checks else None,
     }
