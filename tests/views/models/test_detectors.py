@@ -85,6 +85,7 @@ def test_the_card_of_a_detector_is_told_in_words(client: FlaskClient) -> None:
         "Loss after each epoch",
     ):
         assert part in page
+    assert "Right on validation photos" not in page  # a detector names nothing
 
 
 def test_a_detector_without_figures_has_a_page(client: FlaskClient, config: Config) -> None:

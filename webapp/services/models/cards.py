@@ -253,8 +253,10 @@ class _TrainingHistory:
         """The curves with their headings; none when there were too few epochs."""
         if not training_curves.has_curves(self.history):
             return ()
-        right = ("Right on validation photos", training_curves.right_svg(self.history))
-        return ("Loss", training_curves.loss_svg(self.history)), right
+        loss = ("Loss", training_curves.loss_svg(self.history))
+        if not any("validation_top1" in epoch for epoch in self.history):  # a detector names none
+            return (loss,)
+        return loss, ("Right on validation photos", training_curves.right_svg(self.history))
 
 
 def training_history(card: VersionCard) -> _TrainingHistory | None:
