@@ -53,7 +53,7 @@ def stored_row(stored: StoredPhoto, pipeline: Pipeline, model: str, top: int | N
 
 def sent_row(answer: Row, model: str, top: int | None) -> Row:
     """A photo that a server has classified, as if it had been done here."""
-    cars = [{name: car[name] for name in _OF_CAR if name in car} for car in answer["cars"]]
+    cars = [{name: car[name] for name in _OF_CAR if name in car} for car in answer.get("cars", [])]
     for part in (answer, *cars) if model != ALL_MODELS else ():
         part.pop("predictions", None)
     for prediction in [answer["prediction"], *answer.get("predictions", [])]:

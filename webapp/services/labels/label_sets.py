@@ -37,7 +37,7 @@ from webapp.storage.tables import LabelEdit
 PLACE = "labels"  # of a stamp of edits
 _MAX_NAME = 120
 _MAX_ALIASES = 20
-_KEYS_IN_USE = "12345nukswzbg"  # the keys of the review: no label may have one of these
+_KEYS_IN_USE = "12345nukswzbgx"  # the keys of the review: no label may have one of these
 KIND_NAMES = {
     "name": "name",
     "parent": "parent",
