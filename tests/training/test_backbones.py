@@ -118,17 +118,17 @@ def test_it_compiles_and_answers_as_keras_does(backbone: Backbone, tmp_path: Pat
     model = backbone.ours
     assert not [layer for layer in model.layers if isinstance(layer, keras.Model)]
     card = ModelCard(
-        "toy",
-        1,
-        "Toy",
-        "thing",
-        "things",
-        "?",
-        "",
-        tuple(Label(array, array) for array in "abc"),
-        InputSpec(SIDE, SIDE),
-        1.0,
-        0.0,
+        name="toy",
+        version=1,
+        title="Toy",
+        noun="thing",
+        noun_plural="things",
+        question="?",
+        summary="",
+        labels=tuple(Label(array, array) for array in "abc"),
+        input=InputSpec(SIDE, SIDE),
+        temperature=1.0,
+        threshold=0.0,
     )
     (tmp_path / CARD_FILE).write_text(card.to_json())
     model.save(tmp_path / KERAS_FILE)

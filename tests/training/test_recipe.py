@@ -27,6 +27,11 @@ def test_a_recipe_of_a_detector_names_an_unknown_setting(tmp_path: Path) -> None
         find_detector_recipe("odd", path)
 
 
+def test_it_says_that_a_recipe_is_a_detectors() -> None:
+    with pytest.raises(TrainingError, match="is the recipe of a detector"):
+        read_recipe(RECIPES / "car-detector.toml")
+
+
 def test_it_names_an_unknown_setting(tmp_path: Path) -> None:
     path = tmp_path / "odd.toml"
     path.write_text('name = "odd"\ntitle = "Odd"\n[augmentation]\nflipp = 0.5\n')

@@ -129,12 +129,15 @@ def test_strength_0_leaves_photos_almost_as_they_are_and_2_stays_in_range() -> N
 
 def test_a_short_trial_keeps_an_epoch_of_each_stage() -> None:
     recipe = read_recipe(RECIPES / "stanford-cars.toml")
-    assert [stage.epochs for stage in shortened(recipe, 6).stages] == [5, 1]
-    assert [stage.epochs for stage in shortened(recipe, 1).stages] == [1, 1]
+    assert [stage.epochs for stage in shortened(recipe, 6).stages] == [3, 2, 1]
+    assert [stage.epochs for stage in shortened(recipe, 1).stages] == [1, 1, 1]
     assert shortened(recipe, 999) == recipe
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+CLASSIFIERS = [path for path in sorted(RECIPES.glob("*.toml")) if path.stem != "car-detector"]
+
+
+@pytest.mark.parametrize("path", CLASSIFIERS, ids=lambda path: path.stem)
 def test_a_recipe_that_was_written_reads_back_as_itself(path: Path, tmp_path: Path) -> None:
     assert read_back(read_recipe(path), tmp_path) == read_recipe(path)
 

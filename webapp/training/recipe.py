@@ -215,6 +215,11 @@ _AnyRecipe = TypeVar("_AnyRecipe")
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe. Raises `TrainingError` that names an unknown or impossible setting."""
     raw = read_toml(path)
+    if raw.get("task") == "detect":
+        raise TrainingError(
+            f"{path.name} is the recipe of a detector: flask model train takes it, and no other "
+            "command."
+        )
     if "drawings" in raw:
         raise TrainingError(
             f"{path.name}: drawings is no setting any more, Marque draws no cars to train on. "
