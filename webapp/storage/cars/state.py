@@ -22,8 +22,8 @@ def _outcome_for(truth: Any, truth_model: Any) -> Any:
     """The outcome of a prediction by the ground truth of its car, as an SQL expression.
 
     The parent of the ground truth is right too. "None of these" is answered right by not naming a
-    label. A label that the prediction's version
-    does not know, or a "none of these" about another model's labels, says nothing about it.
+    label. A label that the prediction's version does not know, or a "none of these" about another
+    model's labels, says nothing about it.
     """
     expected = expected_for(truth)  # after a merge or a split
     known = exists().where(
