@@ -127,3 +127,12 @@ def test_what_did_not_matter_is_dark() -> None:
     overlay = Image.open(io.BytesIO(draw_overlay(activation, InputSpec(64, 64), 300, 300)))
     assert overlay.getpixel((20, 190))[1] < 20
     assert overlay.getpixel((360, 190))[1] > 190
+
+
+def test_around_what_the_network_saw_it_is_dark() -> None:
+    lit = np.ones((2, 2), np.float32)
+    drawn = draw_overlay(lit, InputSpec(64, 64), 400, 400, (0.5, 0.25, 0.5, 0.5))
+    overlay = Image.open(io.BytesIO(drawn))
+    assert overlay.size == (384, 384)
+    places = [(290, 190), (100, 190), (290, 60), (290, 330)]
+    assert [overlay.getpixel(place)[1] == 0 for place in places] == [True, False, False, False]

@@ -174,14 +174,15 @@ def labels(public_id: PhotoId) -> ResponseReturnValue:
 
 @Call(bp, "GET /photos/<public_id>/heatmap", Need.READING, _ranges(OVERLAY_TYPE), _NO_HEAT_MAP)
 def heatmap(public_id: PhotoId, query: photos.HeatQuery) -> Response:
-    """The parts of the photo that speak for a label: it says where, not why.
+    """The parts of a car that speak for a label: it says where, not why.
 
     A picture to lay over the photo, clear where the model looked.
     """
     count_photos()
+    car = gallery.get_car_of(public_id, query.car)
     classifier = get_classifier(query.model)
     rendition = heat_maps.heat_map(
-        public_id, query.label, classifier=classifier, files=get_files(), limiter=get_limiter()
+        car, query.label, classifier=classifier, files=get_files(), limiter=get_limiter()
     )
     return picture(rendition, varies=True)
 

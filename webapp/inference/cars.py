@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from webapp.domain import UNCLASSIFIED, Answer, Box, DecodedPhoto, DetectedCar
-from webapp.inference.decoding.crop import cut_out
+from webapp.inference.decoding.crop import cut_edges
 from webapp.inference.decoding.images import MAX_SIDE, VIEW_QUALITY, decode_photo, encode_jpeg
 
 _MOST_SIDE = 2560  # of a photo decoded for small cars
@@ -15,10 +15,16 @@ _MOST_SIDE = 2560  # of a photo decoded for small cars
 
 def crop(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     """What a car's box and its margin cut out of a decoded photo: uint8 RGB, at least one pixel."""
-    height, width = pixels.shape[:2]
+    left, top, right, bottom = crop_edges(box, pixels.shape[1], pixels.shape[0])
+    return pixels[top:bottom, left:right]
+
+
+def crop_edges(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom, in pixels, of what a car's box and its margin cut out of a photo
+    of this size."""
     x, y, across, down = box
     edges = x * width, y * height, (x + across) * width, (y + down) * height
-    return cut_out(pixels, edges)
+    return cut_edges(width, height, edges)
 
 
 def render_crops(content: bytes, boxes: Sequence[Box]) -> list[bytes]:

@@ -5,7 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from webapp.domain import NetworkOutput
+from webapp.domain import WHOLE_PHOTO, Box, NetworkOutput
+from webapp.inference.cars import crop_edges
 from webapp.inference.classifier import Floats
 from webapp.inference.models.card import InputSpec
 
@@ -26,22 +27,34 @@ def class_activation(output: NetworkOutput, head: Floats, place: int) -> Floats:
     return np.asarray(np.maximum(values, 0) / max(float(values.max()), 1e-9), dtype=np.float32)
 
 
-def draw_overlay(activation: Floats, spec: InputSpec, width: int, height: int) -> bytes:
+def draw_overlay(
+    activation: Floats, spec: InputSpec, width: int, height: int, box: Box = WHOLE_PHOTO
+) -> bytes:
     """A PNG in the shape of the upright photo: black, more transparent where activation is higher.
 
-    It undoes the card's resize rule: what a crop cut off is dark, what a border added is gone.
+    The network saw what `box` and its margin cut out; around that it is dark. It undoes the card's
+    resize rule: what a crop cut off is dark, what a border added is gone.
     """
     side = _OVERLAY_SIDE / max(width, height)
     size = (max(1, round(width * side)), max(1, round(height * side)))
-    field = size  # where the network looked, in pixels of the overlay
-    if spec.resize != "stretch":
-        fits = spec.width / width, spec.height / height
-        scale_back = side / (max(fits) if spec.resize == "crop" else min(fits))
-        field = round(spec.width * scale_back) or 1, round(spec.height * scale_back) or 1
-    grid = Image.fromarray(activation).resize(field, Image.Resampling.BICUBIC)
+    left, top, right, bottom = crop_edges(box, *size)
     light = Image.new("F", size)
-    light.paste(grid, ((size[0] - field[0]) // 2, (size[1] - field[1]) // 2))
+    light.paste(_spread(activation, spec, (right - left, bottom - top)), (left, top))
     alpha = np.round(255 * _DARKEST * (1 - np.clip(np.asarray(light), 0, 1))).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(np.dstack([np.zeros_like(alpha), alpha])).save(file, "PNG")
     return file.getvalue()
+
+
+def _spread(activation: Floats, spec: InputSpec, size: tuple[int, int]) -> Image.Image:
+    """The activation over a picture of this size, which the network saw by the card's resize
+    rule."""
+    field = size  # where the network looked
+    if spec.resize != "stretch":
+        fits = spec.width / size[0], spec.height / size[1]
+        fit = max(fits) if spec.resize == "crop" else min(fits)
+        field = round(spec.width / fit) or 1, round(spec.height / fit) or 1
+    grid = Image.fromarray(activation).resize(field, Image.Resampling.BICUBIC)
+    picture = Image.new("F", size)
+    picture.paste(grid, ((size[0] - field[0]) // 2, (size[1] - field[1]) // 2))
+    return picture

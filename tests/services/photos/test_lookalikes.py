@@ -11,11 +11,14 @@ from flask import Flask
 from sqlalchemy import text, update
 
 from tests.fakes import FakeClassifier
-from webapp.domain import BANDS
+from tests.several_cars import GivenDetector
+from webapp.domain import BANDS, Who
 from webapp.gallery_filter import GalleryFilter
+from webapp.services.labels.relabel import relabel_car
 from webapp.services.photos import gallery as history
 from webapp.services.photos import lookalikes
 from webapp.storage.database import db, writing
+from webapp.storage.labels.events import Stamp
 from webapp.storage.photos import lookalikes as near
 from webapp.storage.photos import photos
 from webapp.storage.tables import Photo, PhotoHash, Prediction, now
@@ -157,7 +160,7 @@ def sent(upload: Callable[..., str], classifier: FakeClassifier) -> Callable[...
 
 def likes(public_id: str) -> list[tuple[str, list[str]]]:
     groups = lookalikes.looks_like(history.get_details(public_id).predictions[0])
-    return [(label, [photo.public_id for photo, _cosine in alike]) for label, alike in groups]
+    return [(label, [car.photo.public_id for car, _cosine in alike]) for label, alike in groups]
 
 
 def test_the_nearest_photos_of_the_first_two_labels_are_found(sent: Callable[..., str]) -> None:
@@ -185,3 +188,17 @@ def test_features_without_a_direction_are_like_nothing(
     strange = sent(odd, "mclaren")
     assert likes(strange)[0] == ("mclaren", [])
     assert likes(sent([1, 0]))[0] == ("mclaren", [good])
+
+
+def test_cars_are_compared_whichever_place_they_have_in_their_photos(
+    upload: Callable[..., str], classifier: FakeClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GivenDetector(monkeypatch)
+    classifier.says(mclaren=0.7, haas=0.2)
+    second = history.cars_of(history.get_photo(upload(mark=0)))[1].public_id
+    relabel_car(second, "mclaren", [classifier.card], Stamp(Who("Anna"), "photo"))
+    groups = lookalikes.looks_like(history.get_details(upload(mark=1)).predictions[0])
+    assert [(label, [car.public_id for car, _cosine in cars]) for label, cars in groups] == [
+        ("mclaren", [second]),
+        ("haas", []),
+    ]

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from tests.fakes import FakeClassifier
+from tests.several_cars import GivenDetector
 from tests.views.conftest import Send
 
 
@@ -35,7 +36,9 @@ def test_the_page_offers_a_heat_map_and_shows_the_photo(client: FlaskClient, sen
 def test_the_heat_map_lies_over_the_photo_with_its_caveat(client: FlaskClient, send: Send) -> None:
     photo = send()
     text = page(client, photo, heat="ferrari")
-    assert f'src="/photos/{photo}/heat/ferrari?model=f1-teams&version=1"' in text
+    car = client.get(f"/api/v1/photos/{photo}").json["cars"][0]["id"]
+    address = f"/photos/{photo}/heat/ferrari?model=f1-teams&version=1&car={car}"
+    assert f'src="{address}"' in text and client.get(address).status_code == 200
     assert "where the network looked for Ferrari. It says where, not why" in text
 
 
@@ -89,3 +92,35 @@ def test_json_has_the_same_picture(client: FlaskClient, send: Send) -> None:
     mine = client.get(f"/api/v1/photos/{photo}/heatmap?label=mclaren").data
     assert mine == client.get(f"/photos/{photo}/heat/mclaren").data
     assert mine == client.get(f"/api/v1/photos/{photo}/heatmap").data
+
+
+def test_the_heat_map_is_of_the_car_that_is_open(
+    client: FlaskClient, send: Send, classifier: FakeClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert classifier.head is not None
+    classifier.head[classifier.card.label_names.index("ferrari")] += 1
+    GivenDetector(monkeypatch)
+    photo = send()
+    first, second = (car["id"] for car in client.get(f"/api/v1/photos/{photo}").json["cars"])
+    text = page(client, photo, car=second, heat="ferrari")
+    assert f"version=1&car={second}" in text and f"heat=mclaren&car={second}" in text
+    pictures = {car: lit(client, photo, car) for car in (first, second)}
+    assert pictures[first][128, 60] and not pictures[first][128, 250]  # of 256 x 384 pixels
+    assert not pictures[second][128, 60] and pictures[second][128, 250]
+
+
+def lit(client: FlaskClient, photo: str, car: str) -> np.ndarray:
+    """Where an overlay is clear."""
+    answer = client.get(f"/photos/{photo}/heat/ferrari", query_string={"car": car})
+    return np.asarray(Image.open(io.BytesIO(answer.data)))[:, :, 1] < 128
+
+
+def test_json_has_the_heat_map_of_any_car(
+    client: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GivenDetector(monkeypatch)
+    photo = send()
+    second = client.get(f"/api/v1/photos/{photo}").json["cars"][1]["id"]
+    mine = client.get(f"/api/v1/photos/{photo}/heatmap?label=mclaren&car={second}")
+    assert mine.data == client.get(f"/photos/{photo}/heat/mclaren?car={second}").data
+    assert client.get(f"/api/v1/photos/{photo}/heatmap?car=nobody").status_code == 404

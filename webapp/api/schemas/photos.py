@@ -68,8 +68,10 @@ class FileQuery(ApiRequest):
 
 
 class HeatQuery(ApiRequest):
-    """Which model, and which of its labels."""
+    """Which car, which model, and which of its labels."""
 
+    car: Text = ""
+    """The id of a car of the photo; without it the main car."""
     model: Text = ""
     """A live model; without it the site's own."""
     label: Text = ""

@@ -36,10 +36,19 @@ def cut_out(
     """What a box (left, top, right, bottom in pixels) and its margin cut out of a decoded photo, at
     least one pixel."""
     height, width = pixels.shape[:2]
+    left, top, right, bottom = cut_edges(width, height, edges, margin)
+    return pixels[top:bottom, left:right]
+
+
+def cut_edges(
+    width: int, height: int, edges: tuple[float, float, float, float], margin: float = MARGIN
+) -> Box:
+    """Where a box and its margin are cut out of a photo of this size in pixels: inside the photo,
+    at least one pixel wide and high."""
     left, top, right, bottom = edges
     across, down = margin * (right - left), margin * (bottom - top)
     first_column = min(width - 1, max(0, int(left - across)))
     first_row = min(height - 1, max(0, int(top - down)))
-    last_column = max(first_column + 1, int(np.ceil(right + across)))
-    last_row = max(first_row + 1, int(np.ceil(bottom + down)))
-    return pixels[first_row:last_row, first_column:last_column]
+    last_column = min(width, max(first_column + 1, int(np.ceil(right + across))))
+    last_row = min(height, max(first_row + 1, int(np.ceil(bottom + down))))
+    return first_column, first_row, last_column, last_row

@@ -131,12 +131,16 @@ def get_photo(public_id: str, model: str = "") -> Photo:
     if photo := storage.find_photo(Photo.public_id == public_id, model):
         return photo
     if model and storage.find_photo(Photo.public_id == public_id) is not None:
-        name = model[:80]
-        raise NotAskedError(
-            f"{name} has not looked at this photo yet. Send the photo once more with "
-            f"model={name} to ask it."
-        )
+        raise not_asked(model[:80])
     raise absent(public_id)
+
+
+def not_asked(model: str) -> NotAskedError:
+    """The error for a photo that a model has not looked at."""
+    return NotAskedError(
+        f"{model} has not looked at this photo yet. Send the photo once more with model={model} to "
+        "ask it."
+    )
 
 
 def get_numbered(number: int) -> Photo:
@@ -149,12 +153,7 @@ def get_numbered(number: int) -> Photo:
 def get_details(public_id: str, car_id: str = "") -> PhotoDetails:
     """One photo with the predictions of its main car, or of another of its cars, and its label
     history. Raises `PhotoNotFoundError`."""
-    which = Car.public_id == car_id if car_id else is_main
-    car = find_car(Photo.public_id == public_id, which)
-    if car is None:
-        if car_id and find_car(Photo.public_id == public_id, is_main):
-            raise PhotoNotFoundError(NO_SUCH_CAR)
-        raise absent(public_id)
+    car = _find_car(public_id, car_id)
     photo, predictions = car.photo, predictions_of(car)
     current = [prediction for prediction in predictions if prediction.current]
     return PhotoDetails(
@@ -168,6 +167,16 @@ def get_details(public_id: str, car_id: str = "") -> PhotoDetails:
     )
 
 
+def _find_car(photo_id: str, car_id: str) -> Car:
+    """The main car of a photo, or another of its cars. Raises `PhotoNotFoundError`."""
+    which = Car.public_id == car_id if car_id else is_main
+    if car := find_car(Photo.public_id == photo_id, which):
+        return car
+    if car_id and find_car(Photo.public_id == photo_id, is_main):
+        raise PhotoNotFoundError(NO_SUCH_CAR)
+    raise absent(photo_id)
+
+
 def get_car(public_id: str) -> Car:
     """One car with its photo, and with what each model says about it. Raises
     `PhotoNotFoundError`."""
@@ -175,6 +184,13 @@ def get_car(public_id: str) -> Car:
         load_cars([car.photo])
         return car
     raise PhotoNotFoundError(NO_SUCH_CAR)
+
+
+def get_car_of(photo_id: str, car_id: str = "") -> Car:
+    """The same for the main car of a photo, or another of its cars."""
+    car = _find_car(photo_id, car_id)
+    load_cars([car.photo])
+    return car
 
 
 def label_events(public_id: str) -> Sequence[LabelEvent]:

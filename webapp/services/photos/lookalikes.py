@@ -1,33 +1,34 @@
-"""Labelled photos that a network sees as near to one."""
+"""Labelled cars that a network sees as near to one."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from webapp.storage.cars.cars import cars_by_number
 from webapp.storage.photos import lookalikes as storage
-from webapp.storage.tables import Photo, Prediction
+from webapp.storage.tables import Car, Prediction
 
-# Photos of a label that are compared, the newest ones: so a page takes as long with a million
-# labelled photos as with a few hundred.
+# Cars of a label that are compared, the newest ones: so a page takes as long with a million
+# labelled cars as with a few hundred.
 CANDIDATES = 300
 _SHOWN = 4
 
 
-def looks_like(prediction: Prediction) -> list[tuple[str, list[tuple[Photo, float]]]]:
-    """The first two labels of an answer, each with the nearest photos that people gave this label
+def looks_like(prediction: Prediction) -> list[tuple[str, list[tuple[Car, float]]]]:
+    """The first two labels of an answer, each with the nearest cars that people gave this label
     and the cosine of their embeddings, among the newest `CANDIDATES` that the same version saw."""
     groups = []
     for label in [line.label for line in prediction.top[:2]]:
         rows = storage.labelled_embeddings(label, prediction, CANDIDATES)
         nearest = _nearest(prediction.embedding, rows)
-        photos = storage.photos_of([number for number, _cosine in nearest])
-        alike = [(photos[number], cosine) for number, cosine in nearest if number in photos]
+        cosines = dict(nearest)
+        alike = [(car, cosines[car.id]) for car in cars_by_number(list(cosines))]
         groups.append((label, alike))
     return groups
 
 
 def _nearest(embedding: bytes, rows: Sequence[tuple[int, bytes]]) -> list[tuple[int, float]]:
-    """(photo, cosine) of the nearest, the nearest first. Vectors that have no direction are left
+    """(car, cosine) of the nearest, the nearest first. Vectors that have no direction are left
     out: zeros, and features too large for float16, which are kept as infinity."""
     same = [(number, other) for number, other in rows if len(other) == len(embedding)]
     every = b"".join([embedding, *(other for _number, other in same)])

@@ -1,4 +1,4 @@
-"""Photos that look nearly the same, and photos whose embeddings are near. Nothing here commits."""
+"""Photos that look nearly the same, and cars whose embeddings are near. Nothing here commits."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from sqlalchemy import select, union_all
 from webapp.domain import hash_bands
 from webapp.storage.database import db
 from webapp.storage.labels.canonical import truths_of
-from webapp.storage.tables import Photo, PhotoHash, Prediction
+from webapp.storage.tables import Car, Photo, PhotoHash, Prediction
 
 _NEAR = 4  # of 64 bits in which the hashes of nearly the same picture differ at most
 # Photos that share a band are compared, the newest ones: a plain sky gives many photos the same
@@ -62,20 +62,21 @@ def _near(dhash: int) -> dict[int, int]:
 def labelled_embeddings(
     label: str, prediction: Prediction, limit: int
 ) -> Sequence[tuple[int, bytes]]:
-    """(photo, embedding) of the newest `limit` other photos for which this is the right answer, of
+    """(car, embedding) of the newest `limit` other cars for which this is the right answer, of
     those that the version of the prediction has looked at."""
     model, version = prediction.model, prediction.version
     truths = truths_of(model, version, label)
     newest = (
-        select(Photo.id)
-        .where(Photo.ground_truth.in_(truths), Photo.deleted_at.is_(None))
-        .order_by(Photo.id.desc())
+        select(Car.id)
+        .join(Photo, Photo.id == Car.photo_id)
+        .where(Car.ground_truth.in_(truths), Photo.deleted_at.is_(None))
+        .order_by(Car.id.desc())
         .limit(limit)
         .subquery()
     )
     statement = (
         select(newest.c.id, Prediction.embedding)
-        .join(Prediction, Prediction.photo_id == newest.c.id)
+        .join(Prediction, Prediction.car_id == newest.c.id)
         .where(Prediction.model == model, Prediction.version == version)
         .where(Prediction.car_id != prediction.car_id)
     )

@@ -111,7 +111,7 @@ def photo(public_id: str) -> ResponseReturnValue:
     browsing = guards.may_browse()
     return render_template(
         "photos/photo.html",
-        heat=heat_map.offer(public_id, prediction, answer) if not details.car.position else None,
+        heat=heat_map.offer(details.car, prediction, answer),
         details=details,
         photo=details.photo,
         car=details.car,

@@ -9,7 +9,8 @@ from webapp.errors import BadRequestError, ModelNotFoundError, ModelUnavailableE
 from webapp.extensions import get_classifier, get_files, get_limiter
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
-from webapp.services.photos.gallery import Prediction
+from webapp.services.photos import gallery
+from webapp.services.photos.gallery import Car, Prediction
 from webapp.services.photos.heat_map import heat_map
 from webapp.views import guards
 from webapp.views.photos.presenters import FIRST, PresentedAnswer
@@ -20,22 +21,25 @@ bp = Blueprint("heat", __name__)
 @bp.get("/photos/<public_id>/heat/<label>")
 @guards.photo_open
 def overlay(public_id: str, label: str) -> ResponseReturnValue:
-    """The overlay for one label, by the live version of `?model=`; `?version=` must be that."""
+    """The overlay for one label of a car (`?car=`, else the main one), by the live version of
+    `?model=`; `?version=` must be that."""
     count_photos()
+    car = gallery.get_car_of(public_id, request.args.get("car", ""))
     classifier = get_classifier(request.args.get("model", ""))
     live = str(classifier.card.version)
     if request.args.get("version", live) != live:
         raise NoHeatMapError(f"Only the version that answers now has heat maps: {live}.")
     rendition = heat_map(
-        public_id, label, classifier=classifier, files=get_files(), limiter=get_limiter()
+        car, label, classifier=classifier, files=get_files(), limiter=get_limiter()
     )
     return picture(rendition, varies="version" not in request.args)
 
 
 def offer(
-    public_id: str, prediction: Prediction | None, shown: PresentedAnswer | None
+    car: Car, prediction: Prediction | None, shown: PresentedAnswer | None
 ) -> dict[str, Any] | None:
-    """What a photo's page offers for the answer it shows; None when its version has no heat maps.
+    """What a photo's page offers for the answer it shows about a car; None when its version has no
+    heat maps.
 
     `label` is the one it is on for, "" while it is off, `overlay` the picture's address; `first`
     are the labels that can be chosen at once, `others` the rest, as (label, name). Raises
@@ -50,10 +54,11 @@ def offer(
     pairs = list(names.items())
     address = url_for(
         "heat.overlay",
-        public_id=public_id,
+        public_id=car.photo.public_id,
         label=wanted or pairs[0][0],
         model=prediction.model,
         version=prediction.version,
+        car=car.public_id,
     )
     others = sorted(pairs[FIRST:], key=lambda pair: pair[1].casefold())
     return {
