@@ -16,6 +16,7 @@ from webapp.training.dataset import (
     group,
     read_examples,
     split,
+    split_of,
 )
 from webapp.training.readers import list_photos
 from webapp.training.recipe import Layout, SplitRule
@@ -130,10 +131,31 @@ def test_the_same_photos_are_split_alike_in_any_order(tmp_path: Path) -> None:
 
 def test_photos_that_the_starting_network_knows_are_never_held_out(tmp_path: Path) -> None:
     examples = group(read(write_pictures(tmp_path, 12)), RULE)
-    known = {example.sha256 for example in split(examples, RULE)["test"]}
+    known = {example.sha256: "train" for example in split(examples, RULE)["test"]}
     parts = split(examples, RULE, known)
-    assert known <= {example.sha256 for example in parts["train"]}
+    assert known.keys() <= {example.sha256 for example in parts["train"]}
     assert len(parts["test"]) == len(known)  # others took their place
+
+
+def test_photos_that_the_starting_network_has_not_learnt_from_stay_held_out(
+    tmp_path: Path,
+) -> None:
+    examples = group(read(write_pictures(tmp_path / "old", 12), "old"), RULE)
+    earlier = split_of(split(examples, RULE))
+    examples += read(write_pictures(tmp_path / "new", 12, first_seed=50), "new")
+    parts = split_of(split(group(examples, RULE), RULE, earlier))
+    assert {sha256: parts[sha256] for sha256 in earlier} == earlier
+    assert Counter(parts.values()) == {part: 2 * n for part, n in Counter(earlier.values()).items()}
+
+
+def test_a_network_that_knows_most_photos_leaves_some_for_both_held_out_parts(
+    tmp_path: Path,
+) -> None:
+    examples = group(read(write_pictures(tmp_path, 12)), RULE)
+    new = {example.sha256 for example in split(examples, RULE)["test"]}
+    known = {example.sha256: "train" for example in examples if example.sha256 not in new}
+    parts = split(examples, RULE, known)
+    assert len(parts["test"]) == len(parts["validation"]) == 3
 
 
 def test_it_says_how_many_photos_it_takes_to_measure(tmp_path: Path) -> None:

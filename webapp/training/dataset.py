@@ -4,23 +4,27 @@ import hashlib
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from webapp.errors import PhotoRefusedError, TrainingError
+from webapp.errors import BadCardError, PhotoRefusedError, TrainingError
 from webapp.inference.decoding.crop import decode_cut
 from webapp.inference.decoding.images import difference_hash, fit_input, working_side
 from webapp.inference.models import held_out
-from webapp.inference.models.card import InputSpec
+from webapp.inference.models.card import KERAS_FILE, InputSpec
+from webapp.inference.models.detector_card import read_card
 from webapp.inference.models.held_out import LabelledPhoto
+from webapp.training.job import say
 from webapp.training.recipe import SplitRule
 
 Examples = list["TrainingExample"]
@@ -165,10 +169,40 @@ def without_conflicts(examples: Examples, distance: int) -> tuple[Examples, list
     return [example for example in examples if example.name not in names], names
 
 
-def split(examples: Examples, rule: SplitRule, trained_on: Collection[str] = ()) -> Parts:
+def earlier_parts(weights: str | Path) -> held_out.Split:
+    """The part that each photo had for the version whose network training starts from: "train" for
+    all that the network was trained on.
+
+    Empty for other weights, and for a version without such a list, which is said. Photos that only
+    calibrated a refitted network are left out. Raises `TrainingError` if the version's card cannot
+    be read.
+    """
+    folder = Path(weights).parent
+    if Path(weights).name != KERAS_FILE:
+        return {}
+    try:
+        card = read_card(folder)
+    except BadCardError as error:
+        raise TrainingError(f"The version {folder} cannot be started from: {error}.") from error
+    parts = held_out.read_split(folder, card)
+    if parts is None:
+        say(
+            f"{card} carries no list of the photos it was trained on: if photos of yours are "
+            "among them, the figures will flatter"
+        )
+        return {}
+    if "validation" not in str(card.split.get("learnt_from", "")):
+        return parts
+    return {sha256: "train" for sha256, part in parts.items() if part != held_out.HELD_OUT}
+
+
+def split(
+    examples: Examples, rule: SplitRule, earlier: held_out.Split = MappingProxyType({})
+) -> Parts:
     """Train, validation and test: whole groups, seeded, in shares of each label and source.
 
-    Groups with a file in `trained_on` (SHA-256), which the network knows, go to train. Raises
+    Groups with a file in `earlier` keep its part; train goes before the others. When too few are
+    left to fill test and validation, both get less, in the same proportion. Raises
     `TrainingError` if a label is left without a training photo, or a part is empty.
     """
     shares = {"test": rule.test, "validation": rule.validation}
@@ -178,10 +212,20 @@ def split(examples: Examples, rule: SplitRule, trained_on: Collection[str] = ())
         np.random.default_rng([rule.seed, *"/".join(stratum).encode()]).shuffle(groups)
         total = sum(map(len, groups))
         room = {part: round(share * total) for part, share in shares.items()}
+        free = []
         for members in groups:
-            known = any(example.sha256 in trained_on for example in members)
-            fitting = (part for part in room if not known and len(members) <= room[part])
-            part = next(fitting, "train")
+            kept = {earlier.get(example.sha256) for example in members}
+            part = next((part for part in parts if part in kept), "")
+            if not part:
+                free.append(members)
+                continue
+            parts[part] += members
+            if part in room:
+                room[part] = max(0, room[part] - len(members))
+        short = min(1.0, sum(map(len, free)) / max(1, sum(room.values())))
+        room = {part: round(short * size) for part, size in room.items()}
+        for members in free:
+            part = next((part for part in room if len(members) <= room[part]), "train")
             parts[part] += members
             if part in room:
                 room[part] -= len(members)

@@ -2,16 +2,15 @@
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 from tqdm import tqdm
 
-from webapp.errors import BadCardError, TrainingError
+from webapp.errors import TrainingError
 from webapp.inference.familiarity import Familiarity
 from webapp.inference.models.card import FAMILIARITY_FILE, KERAS_FILE, ModelCard
 from webapp.inference.models.golden import write_golden
-from webapp.inference.models.held_out import HELD_OUT, Split, once_each, read_split, write_split
+from webapp.inference.models.held_out import Split, once_each, write_split
 from webapp.inference.models.publish import GOLDEN_FOLDER, publish
 from webapp.inference.models.registry import Registry
 from webapp.training.callbacks import curves, tensorboard
@@ -19,6 +18,7 @@ from webapp.training.car_boxes import with_main_cars
 from webapp.training.card import TrainingData, make_card
 from webapp.training.checkpoint import CHECKPOINT_FILE
 from webapp.training.dataset import (
+    earlier_parts,
     group,
     read_examples,
     reading_report,
@@ -123,7 +123,7 @@ def prepare(job: TrainingJob[Recipe]) -> TrainingData:
     ):
         say(f"left out {line}")
     examples = group(examples, recipe.split)
-    parts = split(examples, recipe.split, trained_on(job.weights))
+    parts = split(examples, recipe.split, earlier_parts(job.weights))
     unusable = [*listing.missing, *(name for name, _ in refused)]
     report = reading_report(examples, unusable, repeated, two_labels + two_pictures)
     sizes = ", ".join(f"{part} {len(members)}" for part, members in parts.items())
@@ -132,23 +132,3 @@ def prepare(job: TrainingJob[Recipe]) -> TrainingData:
         f"near-duplicate; {len(unusable)} refused"
     )
     return TrainingData(fitted(recipe, len(parts["train"])), parts, report, listing.label_event)
-
-
-def trained_on(weights: str | Path) -> set[str]:
-    """SHA-256 of the photos that the version which the backbone starts from was trained on.
-
-    Empty for other weights. Raises `TrainingError` if that version's card cannot be read.
-    """
-    folder = Path(weights).parent
-    if Path(weights).name != KERAS_FILE:
-        return set()
-    try:
-        known = read_split(folder, ModelCard.read(folder))
-    except BadCardError as error:
-        raise TrainingError(f"The version {folder} cannot be started from: {error}.") from error
-    if known is None:
-        say(
-            f"{folder.name} carries no list of the photos it was trained on: if photos of "
-            "yours are among them, the figures will flatter"
-        )
-    return {sha256 for sha256, part in (known or {}).items() if part != HELD_OUT}

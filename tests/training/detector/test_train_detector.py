@@ -16,12 +16,18 @@ from webapp.inference.models.held_out import LabelledPhoto, read_split
 from webapp.inference.models.loading import load_detector
 from webapp.inference.models.registry import Registry
 from webapp.training.car_boxes import with_main_cars
+from webapp.training.dataset import earlier_parts, split_of
+from webapp.training.detector.data import BoxData
 from webapp.training.detector.recipe import DetectorRecipe
 from webapp.training.detector.train import train_detector
 from webapp.training.job import TrainingJob, TrainingProgress
 from webapp.training.readers import Listing
+from webapp.training.recipe import SplitRule
 
 pytestmark = pytest.mark.tensorflow
+
+
+OTHER_SEED = replace(toy_recipe(), split=SplitRule(validation=0.15, test=0.15, seed=7))
 
 
 class PowerCutError(Exception):
@@ -80,6 +86,25 @@ def test_the_version_carries_the_list_of_its_files(
     split = read_split(job.models / "toy-detector" / "1", card)
     assert split is not None
     assert set(split.values()) == {"train", "validation", "test"}
+
+
+def test_a_version_that_starts_from_it_is_measured_on_the_same_photos(
+    job: TrainingJob[DetectorRecipe], card: DetectorCard
+) -> None:
+    earlier = BoxData(job.data, OTHER_SEED, job.models / "toy-detector" / "1" / "model.keras")
+    split = read_split(job.models / "toy-detector" / "1", card)
+    assert split_of(earlier.parts) == split != split_of(BoxData(job.data, OTHER_SEED).parts)
+
+
+def test_it_says_when_nobody_knows_what_a_version_was_trained_on(
+    job: TrainingJob[DetectorRecipe],
+    card: DetectorCard,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "card.json").write_text(card.to_json())
+    assert earlier_parts(tmp_path / "model.keras") == {}
+    assert "toy-detector 1 carries no list of the photos" in capsys.readouterr().err
 
 
 def test_both_engines_find_the_same(job: TrainingJob[DetectorRecipe], card: DetectorCard) -> None:

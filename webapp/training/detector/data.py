@@ -9,7 +9,7 @@ from webapp.errors import TrainingError
 from webapp.inference.metrics.overlap import areas, intersections, iou
 from webapp.inference.models.held_out import LabelledPhoto, once_each
 from webapp.training.data_files import files_in
-from webapp.training.dataset import Parts, group, read_examples, split
+from webapp.training.dataset import Parts, earlier_parts, group, read_examples, split
 from webapp.training.detector.box_data import BoxedPhoto, read_boxes
 from webapp.training.detector.recipe import DetectorRecipe
 from webapp.training.detector.scenes import CAR, IGNORED, NOTHING, Scene, SceneMaker
@@ -22,8 +22,11 @@ _MOSTLY = 0.75  # share of a machine's box inside another one that makes it a pa
 class BoxData:
     """The photos of data folders, divided into train, validation and test."""
 
-    def __init__(self, folders: Iterable[Path], recipe: DetectorRecipe) -> None:
-        """Read all photos. Raises `TrainingError` if something cannot be used."""
+    def __init__(
+        self, folders: Iterable[Path], recipe: DetectorRecipe, weights: str | Path = "none"
+    ) -> None:
+        """Read all photos; those of the version that the network starts from keep their part.
+        Raises `TrainingError` if something cannot be used."""
         self.recipe = recipe
         self._boxed: dict[Path, BoxedPhoto] = {}
         listed: list[LabelledPhoto] = []
@@ -42,7 +45,7 @@ class BoxData:
             say(f"left out {name}: {why}")
         examples, self.repeated, self.two_roles = once_each(readable)
         self.examples = group(examples, recipe.split)
-        self.parts: Parts = split(self.examples, recipe.split)
+        self.parts: Parts = split(self.examples, recipe.split, earlier_parts(weights))
 
     def scenes(self, part: str) -> list[Scene]:
         """The photos of a part that have a list of boxes."""

@@ -46,7 +46,7 @@ def train_detector(job: TrainingJob[DetectorRecipe]) -> DetectorCard:
         raise TrainingError(
             f"There is no run to resume in {job.work}. Leave out --resume to start one."
         )
-    data = BoxData(job.data, recipe)
+    data = BoxData(job.data, recipe, job.weights)
     sizes = ", ".join(f"{part} {len(members)}" for part, members in data.parts.items())
     say(f"{len(data.examples)} photos ({sizes}); {len(data.refused)} refused")
     with tracking(job, recipe) as tracker:
