@@ -6,7 +6,8 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "name", ["classify", "gallery", "memory", "scenes", "serve", "servers", "together"]
+    "name",
+    ["classify", "detectors", "gallery", "memory", "scenes", "serve", "servers", "together"],
 )
 def test_a_benchmark_can_be_imported(name: str) -> None:
     importlib.import_module(f"benchmarks.{name}")

@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
+from tools.teacher import Floats, Teacher
 from webapp.domain import PHOTO_ENDINGS
 from webapp.inference.metrics.overlap import iou
 
@@ -28,20 +27,17 @@ _PACKAGE = "@mediapipe/objectron@0.4.1675468480"
 _MEMBER = "package/objectron_solution_packed_assets.data"
 _BYTES = slice(184, 9987912)
 _SHA256 = "d0a5255bf8c4f5a0bc4240741a76c41d5e939f7655078f945f50ab53a9375da6"
-_CAR = 23  # of 24 classes
-_SIDE = 300
 _LEAST_SCORE = 0.15
 _SAME_CAR = 0.55
 _MARGIN = 0.15
 _PARTS = ((0.0, 0.0), (0.0, 0.4), (0.4, 0.0), (0.4, 0.4))  # left and top of parts of 0.6
 _PART = 0.6
 _EDGE = 0.02  # a box that touches the edge of a part may be of a car that goes on beyond it
-Floats = NDArray[np.float64]
 
 
 def main(folder: Path) -> None:
     """Write a line for each photo below `folder`."""
-    teacher = _Teacher(_download())
+    teacher = Teacher(_download(), _LEAST_SCORE)
     paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PHOTO_ENDINGS]
     for path in tqdm(paths, unit="photo"):
         with Image.open(path) as image:
@@ -69,49 +65,7 @@ def _download() -> bytes:
     return network
 
 
-class _Teacher:
-    """An SSD with the anchors of Liu et al. 2016 on grids of 19, 10, 5, 3, 2 and 1."""
-
-    def __init__(self, network: bytes) -> None:
-        self._interpreter = Interpreter(model_content=network, num_threads=1)
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        outputs = self._interpreter.get_output_details()
-        self._places, self._classes = sorted(outputs, key=lambda output: int(output["shape"][2]))
-        self._anchors = np.array(list(_anchors()))
-
-    def find(self, image: Image.Image) -> tuple[Floats, Floats]:
-        """Boxes (n, 4) as shares, unclipped, and scores (n,); several for a car."""
-        small = image.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-        pixels = np.asarray(small, np.float32)[np.newaxis] / 127.5 - 1
-        self._interpreter.set_tensor(self._input, pixels)
-        self._interpreter.invoke()
-        places = self._interpreter.get_tensor(self._places["index"])[0].astype(np.float64)
-        logits = self._interpreter.get_tensor(self._classes["index"])[0][:, _CAR]
-        scores = 1 / (1 + np.exp(-logits.astype(np.float64)))
-        middles = places[:, [1, 0]] / 10 * self._anchors[:, 2:] + self._anchors[:, :2]
-        halves = np.exp(places[:, [3, 2]] / 5) * self._anchors[:, 2:] / 2
-        kept = scores >= _LEAST_SCORE
-        return np.concatenate([middles - halves, middles + halves], axis=1)[kept], scores[kept]
-
-
-def _anchors() -> Iterator[tuple[float, float, float, float]]:
-    """Middle (x, y), width and height of each anchor, as shares."""
-    scales = [*np.linspace(0.2, 0.95, 6).tolist(), 1.0]
-    for layer, cells in enumerate((19, 10, 5, 3, 2, 1)):
-        shapes = [(0.1, 1.0), (scales[0], 2.0), (scales[0], 0.5)]
-        if layer:
-            shapes = [(scales[layer], ratio) for ratio in (1.0, 2.0, 0.5, 3.0, 1 / 3)]
-            shapes.append(((scales[layer] * scales[layer + 1]) ** 0.5, 1.0))
-        for row in range(cells):
-            for column in range(cells):
-                for scale, ratio in shapes:
-                    root = ratio**0.5
-                    middle = (column + 0.5) / cells, (row + 0.5) / cells
-                    yield *middle, scale * root, scale / root
-
-
-def _together(teacher: _Teacher, image: Image.Image) -> tuple[Floats, Floats]:
+def _together(teacher: Teacher, image: Image.Image) -> tuple[Floats, Floats]:
     """Boxes (n, 4) in 0..1 and scores (n,), one for each car: the mean of those that overlap."""
     boxes, scores = (np.concatenate(parts) for parts in zip(*_views(teacher, image), strict=True))
     order = np.argsort(-scores, kind="stable")
@@ -129,7 +83,7 @@ def _together(teacher: _Teacher, image: Image.Image) -> tuple[Floats, Floats]:
     return np.array(means).reshape(-1, 4), np.array(sums)
 
 
-def _views(teacher: _Teacher, image: Image.Image) -> Iterator[tuple[Floats, Floats]]:
+def _views(teacher: Teacher, image: Image.Image) -> Iterator[tuple[Floats, Floats]]:
     """What is found in each view, in shares of the whole photo."""
     width, height = image.size
     yield teacher.find(image)

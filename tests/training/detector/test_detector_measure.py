@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from webapp.training.detector.box_metrics import PhotoBoxes
+from webapp.inference.metrics.box_metrics import PhotoBoxes
 from webapp.training.detector.measure import Measured, choose_threshold, unknown_metrics
 
 CAR = np.array([[0.1, 0.1, 0.5, 0.5]])

@@ -1,6 +1,6 @@
 """The photos that a detector learns from: their boxes, what each box counts as, the split."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +99,18 @@ def box_kinds(photo: BoxedPhoto, recipe: DetectorRecipe) -> np.ndarray:
         if kinds[place] != NOTHING:
             counted.append(int(place))
     return kinds
+
+
+def true_boxes(
+    photos: Sequence[BoxedPhoto], recipe: DetectorRecipe
+) -> Iterator[tuple[BoxedPhoto, np.ndarray, np.ndarray]]:
+    """Each photo of a list with the boxes of its cars and those that are neither right nor wrong to
+    find, (n, 4) each. A machine's boxes are neither where the list has boxes that people drew."""
+    drawn = any((photo.scores == 1).any() for photo in photos)
+    for photo in photos:
+        kinds = box_kinds(photo, recipe)
+        kinds[(kinds == CAR) & drawn & (photo.scores < 1)] = IGNORED
+        yield photo, photo.boxes[kinds == CAR], photo.boxes[kinds == IGNORED]
 
 
 def _beside(box: np.ndarray, counted: np.ndarray, kind: np.int8) -> np.int8:

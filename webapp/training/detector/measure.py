@@ -14,15 +14,21 @@ from numpy.typing import NDArray
 from webapp.errors import PhotoRefusedError
 from webapp.inference.decoding.images import decode_photo, working_side
 from webapp.inference.detector import Detector, Floats
+from webapp.inference.metrics.box_metrics import (
+    PRECISION,
+    PhotoBoxes,
+    curve_of,
+    match,
+    recall_at,
+    summary,
+)
 from webapp.inference.metrics.intervals import share_of
 from webapp.inference.models.detector_card import DetectorCard
 from webapp.training.data_files import files_in
-from webapp.training.detector.box_metrics import PhotoBoxes, curve_of, match, recall_at, summary
 from webapp.training.detector.data import BoxData
 from webapp.training.detector.scenes import CAR
 from webapp.training.job import say
 
-PRECISION = 0.87  # at which the recall is told, and the score is chosen
 _LEAST_SCORE = 0.05
 _ALARMS = 0.01  # share of photos of other things in which something may be found
 
@@ -77,11 +83,8 @@ def choose_threshold(measured: Measured, others: Sequence[Floats] = ()) -> float
 
 def metrics_of(measured: Measured, threshold: float) -> dict[str, Any]:
     """The figures of a part and of each source in it."""
-    sources = {
-        name: summary(photos, score=threshold, precision=PRECISION)
-        for name, photos in measured.photos.items()
-    }
-    return summary(measured.all(), score=threshold, precision=PRECISION) | {"sources": sources}
+    sources = {name: summary(photos, threshold) for name, photos in measured.photos.items()}
+    return summary(measured.all(), threshold) | {"sources": sources}
 
 
 def look_at_others(detector: Detector, folder: Path) -> list[Floats]:

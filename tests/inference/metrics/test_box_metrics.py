@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from webapp.inference.metrics.overlap import iou
-from webapp.training.detector.box_metrics import (
+from webapp.inference.metrics.box_metrics import (
     Curve,
     Matches,
     PhotoBoxes,
@@ -19,6 +18,7 @@ from webapp.training.detector.box_metrics import (
     recall_by_size,
     summary,
 )
+from webapp.inference.metrics.overlap import iou
 
 Box = tuple[float, float, float, float]
 LEFT, RIGHT = (0.0, 0.0, 0.4, 0.4), (0.6, 0.0, 1.0, 0.4)
@@ -167,9 +167,7 @@ def test_false_alarms_are_counted_by_box_and_by_photo() -> None:
 
 
 def test_a_summary_is_plain_json_of_any_set() -> None:
-    figures = summary(
-        [photo([(LEFT, 0.9)], [LEFT]), photo([(AWAY, 0.8)])], score=0.5, precision=0.87
-    )
+    figures = summary([photo([(LEFT, 0.9)], [LEFT]), photo([(AWAY, 0.8)])], 0.5)
     assert (figures["ap"], figures["ap50"], figures["false_alarms"]) == (1.0, 1.0, 1)
     assert figures["recall_at_precision"] == {"precision": 0.87, "recall": 1.0, "score": 0.9}
-    assert summary([], score=0.5, precision=0.87)["ap50"] is None
+    assert summary([], 0.5)["ap50"] is None

@@ -11,6 +11,7 @@ from webapp.inference.metrics.intervals import Share, share_of
 from webapp.inference.metrics.overlap import Boxes, areas, intersections, iou
 
 Floats = NDArray[np.float64]
+PRECISION = 0.87  # at which the recall is told
 IOUS = tuple(percent / 100 for percent in range(50, 100, 5))  # COCO's
 _RECALLS = np.linspace(0, 1, 101)
 _SMALL, _LARGE = 0.02, 0.15  # shares of the photo's area
@@ -140,7 +141,7 @@ def false_alarms(matches: Sequence[Matches], score: float) -> tuple[int, Share]:
     return sum(alarms), share_of(sum(count > 0 for count in alarms), len(alarms))
 
 
-def summary(photos: Sequence[PhotoBoxes], *, score: float, precision: float) -> dict[str, Any]:
+def summary(photos: Sequence[PhotoBoxes], score: float) -> dict[str, Any]:
     """The figures of a set of photos as plain JSON, shares with their 95 % interval.
 
     `ap` is the mean average precision over the intersections over union 0.5, 0.55, … 0.95, `ap50`
@@ -149,7 +150,7 @@ def summary(photos: Sequence[PhotoBoxes], *, score: float, precision: float) -> 
     matches = {least: [match(photo, least) for photo in photos] for least in IOUS}
     curves = {least: curve_of(matches[least]) for least in IOUS}
     means = [average_precision(curve) for curve in curves.values()]
-    at_half, best = matches[0.5], recall_at(curves[0.5], precision)
+    at_half, best = matches[0.5], recall_at(curves[0.5], PRECISION)
     alarms, photos_with = false_alarms(at_half, score)
     return {
         "photos": len(photos),
@@ -157,7 +158,7 @@ def summary(photos: Sequence[PhotoBoxes], *, score: float, precision: float) -> 
         "ap": _rounded(np.mean([mean or 0.0 for mean in means])) if curves[0.5].n else None,
         "ap50": _rounded(means[0]),
         "recall_at_precision": {
-            "precision": precision,
+            "precision": PRECISION,
             "recall": _rounded(best[0]) if best else 0.0,
             "score": _rounded(best[1]) if best else None,
         },
