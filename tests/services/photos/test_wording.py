@@ -67,6 +67,20 @@ def test_it_quotes_nothing_that_was_not_measured_often_enough() -> None:
     assert describe_answer("mclaren", ranking(0.97, 0.02, 0.01), card).reason_strong == ""
 
 
+def test_it_quotes_nothing_about_a_car_that_is_unlike_those_it_was_measured_on() -> None:
+    card = make_card(familiarity=familiarity_rule(threshold=0.5))
+    for familiarity, quoted in ((0.5, True), (0.49, False), (None, True)):
+        sentence = describe_answer("mclaren", ranking(0.97, 0.02, 0.01), card, familiarity)
+        assert bool(sentence.reason_strong) is quoted
+
+
+def test_where_no_car_was_found_it_does_not_guess() -> None:
+    sentence = describe_answer(UNCLASSIFIED, ranking(0.97, 0.02, 0.01), make_card(), 0.0)
+    assert (sentence.text, sentence.named) == ("No car found.", ())
+    assert "McLaren" not in sentence.reason
+    assert short_answer(sentence) == "No car found"
+
+
 def test_two_that_share_the_probability_are_a_close_call() -> None:
     sentence = describe_answer(UNCLASSIFIED, ranking(0.46, 0.41, 0.13), make_card())
     assert sentence.text == "Close call: McLaren or Renault."

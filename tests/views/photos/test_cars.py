@@ -9,8 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
+from tests.conftest import draw
 from tests.several_cars import GivenDetector
-from tests.views.conftest import Send
+from tests.views.conftest import Send, form_of, text_of
 
 
 @pytest.fixture
@@ -105,8 +106,36 @@ def test_a_photo_without_a_car_says_so(
 ) -> None:
     detector.boxes = []
     page = reviewer.get(f"/photos/{send()}").text
-    assert "No car was found in this photo; the whole photo was looked at." in page
+    assert '<h1 class="answer">No car <span>found.</span></h1>' in page
+    assert "The detector found none in this photo, so it is unclassified." in page
     assert "Draw a car" in page and "The detector found no car" in page
+
+
+def test_what_a_model_would_say_without_a_car_stands_below_and_is_no_answer(
+    client: FlaskClient, detector: GivenDetector, send: Send
+) -> None:
+    detector.boxes = []
+    photo = send()
+    page = text_of(client.get(f"/photos/{photo}"))
+    before, _title, after = page.partition("Of the whole picture Formula One teams would say")
+    assert 'class="rank"' not in before and "McLaren" in after
+    assert "it had to guess" not in page and "f1-teams 1 looked at the whole picture" in page
+    opinions = client.get(f"/photos/{photo}/models").text
+    assert "Of the whole picture it would say:" in opinions
+
+
+def test_a_tile_and_the_list_of_an_upload_say_that_no_car_was_found(
+    client: FlaskClient, detector: GivenDetector, send: Send
+) -> None:
+    detector.boxes = []
+    send(mark=1)
+    assert '<span class="name">No car found</span>' in client.get("/gallery").text
+    files = form_of((draw(mark=2), "a.jpg"), (draw(mark=3), "b.jpg"))
+    page = client.post("/", data=files, follow_redirects=True).text
+    assert page.count("No car found") == 2
+    as_json = {"Accept": "application/json"}
+    one = client.post("/", data=form_of((draw(mark=4), "c.jpg")), headers=as_json)
+    assert one.json["results"][0]["answer"] == "No car found"
 
 
 def test_a_photo_that_no_detector_has_seen_has_no_box(client: FlaskClient, whole: str) -> None:

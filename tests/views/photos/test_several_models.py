@@ -189,3 +189,16 @@ def test_private_photos_are_not_shown_to_models_by_strangers(app: Flask, send: S
     stranger = app.test_client()
     assert stranger.get(f"/photos/{public_id}/models").status_code == 303
     assert stranger.post(f"/photos/{public_id}/models", data={"model": "all"}).status_code == 401
+
+
+def test_how_often_it_was_right_is_quoted_of_the_model_that_knows_the_car(
+    client: FlaskClient, send: Send, classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
+    classifier.says(mclaren=0.97)
+    cars.says(lada=0.97)
+    classifier.familiarity, cars.familiarity = 0.9, 0.6
+    photo = send()
+    assert "it was right 98 times in 100" in client.get(f"/photos/{photo}").text
+    other = client.get(f"/photos/{photo}?model=stanford-cars").text
+    assert "Lada 2105" in other and "it was right" not in other
+    assert client.get(f"/photos/{photo}/models").text.count("it was right") == 1

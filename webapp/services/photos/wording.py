@@ -32,7 +32,7 @@ _NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve"
 class Sentence:
     """The answer as it is set."""
 
-    kind: str  # "sure", "parent", "close" or "none"
+    kind: str  # "sure", "parent", "close", "none" or "no-car"
     before: str
     strong: str  # in bold, between the other two
     after: str
@@ -74,7 +74,11 @@ def describe_answer(
     familiarity: float | None = None,
     parent: Parent | None = None,
 ) -> Sentence:
-    """The decision in words, for at least two ranked labels; `parent` is the most probable one."""
+    """The decision in words, for at least two ranked labels; `parent` is the most probable one.
+    A familiarity of 0 means that no car was found in the photo."""
+    if familiarity == 0:
+        reason = "The detector found none in this photo, so it is unclassified."
+        return Sentence(NO_CAR, "", "No car", "found.", reason, "", ())
     if level_of(decision, ranked[0].label) == PARENT:
         return _describe_parent(decision, parent, ranked, card)
     first, second = ranked[0], ranked[1]
@@ -84,7 +88,8 @@ def describe_answer(
         margin = first.probability - second.probability
         lead = f"{'Far ahead' if margin >= 0.5 else 'Ahead'} of the next {noun}."
         reason = lead if margin >= 0.2 else f"Only just ahead of {next_name}."
-        record = _track_record(first.probability, card)
+        known = card is not None and is_familiar(familiarity, card)
+        record = _track_record(first.probability, card) if known else ""
         after = f"{percent(first.probability)}."
         return Sentence("sure", "", name, after, reason, record, (first.label,))
     guess = f"If it had to guess: {name}, with {percent(first.probability)}."
@@ -115,9 +120,12 @@ def _describe_parent(
 
 
 def short_answer(sentence: Sentence) -> str:
-    """The sentence for a chip or a log line: "McLaren", "An Audi", "Close call" or "Not sure"."""
+    """The sentence for a chip or a log line: "McLaren", "An Audi", "Close call", "Not sure" or "No
+    car found"."""
     if sentence.kind in ("sure", "parent"):
         return sentence.strong
+    if sentence.kind == NO_CAR:
+        return sentence.text.rstrip(".")
     return "Close call" if sentence.kind == "close" else "Not sure"
 
 

@@ -107,7 +107,7 @@ def photo(public_id: str) -> ResponseReturnValue:
         return _gone(public_id)
     model = request.args.get("model", "")
     prediction = _answer_of(details, model)
-    answer = present_prediction(prediction) if prediction else None
+    answer = present_prediction(prediction, details.answers) if prediction else None
     browsing = guards.may_browse()
     return render_template(
         "photos/photo.html",
@@ -143,7 +143,10 @@ def opinions(public_id: str) -> ResponseReturnValue:
         "photos/predictions.html",
         photo=details.photo,
         car=details.car,
-        answers=[(each, present_prediction(each), card_for(each)) for each in details.answers],
+        answers=[
+            (each, present_prediction(each, details.answers), card_for(each))
+            for each in details.answers
+        ],
         silent=_silent(details),
         again=request.args.get("sent") == "again",
     )

@@ -1,9 +1,9 @@
 """What a page shows of an answer: the sentence, the ranked bars, the chip under a tile."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from webapp.domain import PARENT, Answer, Parent, RankedLabel, level_of
+from webapp.domain import NO_CAR, PARENT, UNCLASSIFIED, Answer, Parent, RankedLabel, level_of
 from webapp.extensions import get_card, get_registry
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import as_current, parts_by_label
@@ -61,9 +61,19 @@ def present_answer(answer: Answer) -> PresentedAnswer:
     return _present(answer.decision, answer.ranked, card, answer.output.familiarity, answer.parent)
 
 
-def present_prediction(prediction: Prediction) -> PresentedAnswer:
-    """A stored prediction with all its labels, in the words of the version that made it."""
-    return _present_stored(prediction, full_ranking(prediction, get_registry()))
+def present_prediction(
+    prediction: Prediction, others: Sequence[Prediction] = ()
+) -> PresentedAnswer:
+    """A stored prediction with all its labels, in the words of the version that made it.
+
+    How often such answers were right is left out where one of the `others` about this car is shown
+    and names it: that model knows this kind of car better.
+    """
+    shown = _present_stored(prediction, full_ranking(prediction, get_registry()))
+    for other in others:
+        if other.shown and other is not prediction and other.decision != UNCLASSIFIED:
+            return replace(shown, sentence=replace(shown.sentence, reason_strong=""))
+    return shown
 
 
 def present_photo(photo: Photo | Car) -> PresentedAnswer | None:
@@ -96,12 +106,14 @@ def _present(
     sentence = describe_answer(decision, ranked, card, familiarity, parent)
     rest = sum(line.probability for line in ranked[FIRST:])
     leading: RankedLabel | Parent | None = ranked[0] if sentence.kind != "parent" else parent
+    if sentence.kind in ("none", NO_CAR):
+        leading = None
     return PresentedAnswer(
         sentence=sentence,
         title=sentence.text.rstrip("."),
         chip=short_answer(sentence),
         color=_color(ranked[0].label, card) if sentence.named else "",
-        percent=percent(leading.probability) if leading and sentence.kind != "none" else "",
+        percent=percent(leading.probability) if leading else "",
         bars=[_bar(line, card, named=line.label in sentence.named) for line in ranked],
         rest=f"under {percent(0.01)}" if rest < 0.01 else percent(rest),
     )
