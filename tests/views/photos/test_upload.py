@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse, encode_multipart
 
 from tests.conftest import ROOT, draw
 from tests.fakes import FakeClassifier
+from tests.several_cars import GivenDetector
 from tests.views.conftest import Send, form_of
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.registry import Registry
@@ -210,6 +211,17 @@ def test_a_sample_is_ranked_once(sampled: Flask, classifier: FakeClassifier) -> 
     for _ in range(3):
         sampled.test_client().get("/samples/ferrari")
     assert classifier.ranked_photos == 1
+
+
+def test_a_sample_goes_through_the_detector_like_an_upload(
+    sampled: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = GivenDetector(monkeypatch)
+    detector.boxes = [(0.25, 0.25, 0.5, 0.5)]
+    page = sampled.test_client().get("/samples/ferrari").text
+    assert "Ferrari" in page and '<rect x="240.0" y="160.0" width="480.0"' in page
+    detector.boxes = []
+    assert "No car <span>found.</span>" in sampled.test_client().get("/samples/mclaren").text
 
 
 def test_a_sample_is_answered_anew_after_a_merge(

@@ -18,7 +18,7 @@ from webapp.views import guards
 from webapp.views.forms import Form
 from webapp.views.layout import label_groups, model_choices, render_page
 from webapp.views.photos import samples
-from webapp.views.photos.presenters import present_answer, present_photo
+from webapp.views.photos.presenters import present_answers, present_photo
 
 
 def render(form: Form, error: MarqueError | None = None) -> ResponseReturnValue:
@@ -56,7 +56,7 @@ def _stand_in() -> dict[str, Any] | None:
         return None
     sample, shown = there[len(there) // 2], None
     with suppress(MarqueError):  # no model, or no time for it now
-        shown = present_answer(samples.answers(sample)[0])
+        shown = present_answers(samples.cars_of(sample)[0])[0][1]
     return {"sample": sample, "shown": shown}
 
 

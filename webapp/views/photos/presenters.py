@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from webapp.domain import NO_CAR, PARENT, UNCLASSIFIED, Answer, Parent, RankedLabel, level_of
+from webapp.domain import (
+    NO_CAR,
+    PARENT,
+    UNCLASSIFIED,
+    Answer,
+    ClassifiedCar,
+    Parent,
+    RankedLabel,
+    level_of,
+)
 from webapp.extensions import get_card, get_registry
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import as_current, parts_by_label
@@ -55,10 +64,16 @@ class PresentedAnswer:
     rest: str  # the percentage of the folded bars
 
 
-def present_answer(answer: Answer) -> PresentedAnswer:
-    """An answer that was not stored."""
-    card = get_card(answer.model)
-    return _present(answer.decision, answer.ranked, card, answer.output.familiarity, answer.parent)
+def present_answers(car: ClassifiedCar) -> list[tuple[Answer, PresentedAnswer]]:
+    """What models said about a car that was not stored, the answer that is shown first."""
+    pairs = []
+    for answer in sorted(car.answers, key=lambda answer: answer is not car.answer):
+        card, familiarity = get_card(answer.model), answer.output.familiarity
+        shown = _present(answer.decision, answer.ranked, card, familiarity, answer.parent)
+        if pairs and pairs[0][0].decision != UNCLASSIFIED:
+            shown = _without_record(shown)
+        pairs.append((answer, shown))
+    return pairs
 
 
 def present_prediction(
@@ -72,7 +87,7 @@ def present_prediction(
     shown = _present_stored(prediction, full_ranking(prediction, get_registry()))
     for other in others:
         if other.shown and other is not prediction and other.decision != UNCLASSIFIED:
-            return replace(shown, sentence=replace(shown.sentence, reason_strong=""))
+            return _without_record(shown)
     return shown
 
 
@@ -87,6 +102,10 @@ def present_photo(photo: Photo | Car) -> PresentedAnswer | None:
 def card_for(prediction: Prediction) -> ModelCard | None:
     """The card of the version that made a prediction, else of its live version, else None."""
     return card_of(prediction, get_registry()) or get_card(prediction.model)
+
+
+def _without_record(shown: PresentedAnswer) -> PresentedAnswer:
+    return replace(shown, sentence=replace(shown.sentence, reason_strong=""))
 
 
 def _present_stored(prediction: Prediction, ranked: Sequence[RankedLabel]) -> PresentedAnswer:

@@ -5,11 +5,10 @@ from typing import Any
 
 from flask import current_app
 
-from webapp.domain import Answer
+from webapp.domain import ClassifiedCar
 from webapp.errors import PhotoNotFoundError
-from webapp.extensions import get_card, get_extensions, get_files, get_limiter
-from webapp.inference.classifier import Classifier
-from webapp.services.photos.classify import Incoming, Pipeline, answer_photo
+from webapp.extensions import get_card, get_pipeline
+from webapp.services.photos.classify import Incoming, answer_photo
 from webapp.services.photos.samples import Sample, find_samples
 
 _STRIP = 6
@@ -37,19 +36,19 @@ def get_sample(name: str) -> Sample:
     return known[name]
 
 
-def answers(sample: Sample, choice: str = "") -> list[Answer]:
-    """The answers of a live model, or all, made once. Raises like `answer_photo`."""
-    return [_answer(sample, classifier) for classifier in get_extensions().classifiers(choice)]
-
-
-def _answer(sample: Sample, classifier: Classifier) -> Answer:
-    known: dict[Any, Answer] = current_app.extensions.setdefault("marque-samples", {})
-    card, path = classifier.card, _folder() / f"{sample.name}.jpg"
-    merged = str((get_card(card.name) or card).outputs)
-    key = (sample.name, card.name, card.version, merged, path.stat().st_mtime_ns)
+def cars_of(sample: Sample, choice: str = "") -> list[ClassifiedCar]:
+    """The cars of a sample, the main one first, with the answers of the models of a choice: found
+    and classified once, like an upload. Raises like `answer_photo`."""
+    known: dict[Any, list[ClassifiedCar]] = current_app.extensions.setdefault("marque-samples", {})
+    pipeline, path = get_pipeline(choice), _folder() / f"{sample.name}.jpg"
+    cards = [classifier.card for classifier in pipeline.classifiers]
+    asked = [
+        (card.name, card.version, str((get_card(card.name) or card).outputs)) for card in cards
+    ]
+    detector = pipeline.detector and pipeline.detector.card.version
+    key = (sample.name, path.stat().st_mtime_ns, tuple(asked), detector)
     if key not in known:
-        pipeline = Pipeline([classifier], get_files(), get_limiter())
-        known[key] = answer_photo(Incoming(path.name, path.read_bytes()), pipeline)[0].answers[0]
+        known[key] = answer_photo(Incoming(path.name, path.read_bytes()), pipeline)
     return known[key]
 
 

@@ -38,7 +38,7 @@ from webapp.views.flashes import noting
 from webapp.views.forms import Form
 from webapp.views.layout import model_choices
 from webapp.views.photos import first_page, samples
-from webapp.views.photos.presenters import present_answer, present_photo
+from webapp.views.photos.presenters import present_answers, present_photo
 
 bp = Blueprint("upload", __name__)
 
@@ -165,12 +165,14 @@ def several(public_id: str) -> ResponseReturnValue:
 def sample(name: str) -> ResponseReturnValue:
     """A sample picture with its answer; nothing is stored."""
     picture, choice = samples.get_sample(name), request.args.get("model", "")
-    answers = samples.answers(picture, choice)
+    cars = samples.cars_of(picture, choice)
+    answers = present_answers(cars[0])
     return render_template(
         "photos/sample.html",
         sample=picture,
         samples=samples.strip(),
-        answers=[(answer, present_answer(answer)) for answer in answers],
+        cars=[each.car for each in cars],
+        answers=answers if choice == ALL_MODELS else answers[:1],
         models=model_choices(),
         side_by_side=choice == ALL_MODELS,
     )
