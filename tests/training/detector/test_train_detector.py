@@ -19,6 +19,7 @@ from webapp.training.car_boxes import with_main_cars
 from webapp.training.dataset import earlier_parts, split_of
 from webapp.training.detector.data import BoxData
 from webapp.training.detector.recipe import DetectorRecipe
+from webapp.training.detector.run import DetectorRun
 from webapp.training.detector.train import train_detector
 from webapp.training.job import TrainingJob, TrainingProgress
 from webapp.training.readers import Listing
@@ -32,6 +33,10 @@ OTHER_SEED = replace(toy_recipe(), split=SplitRule(validation=0.15, test=0.15, s
 
 class PowerCutError(Exception):
     """Somebody pulled the plug."""
+
+
+def same_arrays(first: list[np.ndarray], second: list[np.ndarray]) -> bool:
+    return all(np.array_equal(*pair) for pair in zip(first, second, strict=True))
 
 
 def pull_the_plug(progress: TrainingProgress) -> None:
@@ -78,6 +83,19 @@ def test_the_card_tells_how_well_it_finds_cars_of_each_size(card: DetectorCard) 
     assert {"ap50", "recall", "main_car", "false_alarms", "sources"} <= test.keys()
     assert set(test["recall"]) == {"small", "medium", "large"}
     assert card.metrics["unknown"]["n"] == 12
+
+
+def test_the_layers_below_the_share_that_learns_stay_as_they_are(
+    job: TrainingJob[DetectorRecipe], tmp_path: Path
+) -> None:
+    recipe = replace(toy_recipe(), unfreeze=0.5, epochs=1)
+    run = DetectorRun(replace(job, recipe=recipe, work=tmp_path), recipe, BoxData(job.data, recipe))
+    before = {layer.name: layer.get_weights() for layer in run.network.layers}
+    run.train()
+    after = {layer.name: layer.get_weights() for layer in run.network.layers}
+    changed = {name for name in before if not same_arrays(before[name], after[name])}
+    assert "stem" not in changed
+    assert "score_8" in changed
 
 
 def test_the_version_carries_the_list_of_its_files(

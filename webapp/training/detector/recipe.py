@@ -49,6 +49,7 @@ class DetectorRecipe:
     split: SplitRule = field(default_factory=SplitRule)
     input: InputSpec = field(default_factory=lambda: InputSpec(height=192, width=256))
     width: _Share = 0.7  # of MobileNetV2's expanded features
+    unfreeze: _Share = 1.0  # of the layers, counted from the top, that learn
     views: Annotated[int, Field(ge=1)] = 8000  # of an epoch
     epochs: Annotated[int, Field(ge=1)] = 12
     rate: Annotated[float, Field(gt=0)] = 6e-4

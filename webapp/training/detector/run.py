@@ -23,6 +23,7 @@ from webapp.training.detector.scenes import MOST_BOXES, NOTHING, Scene
 from webapp.training.detector.weights import first_weights, narrow_widths
 from webapp.training.head import throughput
 from webapp.training.job import TrainingJob, TrainingProgress, say
+from webapp.training.network import unfreeze
 from webapp.training.schedule import rates_of_epoch
 
 _VALIDATION_SEED = 20_26
@@ -41,6 +42,7 @@ class DetectorRun:
         self.maker = data.maker()
         size = (recipe.input.height, recipe.input.width)
         self.network = build_detector(size, narrow_widths(recipe.width))
+        unfreeze(self.network, recipe.unfreeze)
         self.average = build_detector(size, narrow_widths(recipe.width))
         self.loss = DetectionLoss(size)
         self.validation = _validation_views(data)
