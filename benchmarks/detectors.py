@@ -24,6 +24,7 @@ from webapp.errors import PhotoRefusedError
 from webapp.inference.decoding.images import decode_photo, working_side
 from webapp.inference.detector import clean_up
 from webapp.inference.metrics.box_metrics import (
+    LEAST_SCORE,
     PRECISION,
     PhotoBoxes,
     curve_of,
@@ -41,7 +42,6 @@ from webapp.training.detector.box_data import read_boxes
 from webapp.training.detector.data import true_boxes
 from webapp.training.detector.recipe import find_detector_recipe
 
-_LEAST_SCORE = 0.05
 _NONE = np.zeros((0, 4), np.float32)
 Pixels = NDArray[np.uint8]
 Find = Callable[[Pixels], tuple[Boxes, NDArray[np.floating[Any]]]]
@@ -54,9 +54,9 @@ def main() -> None:
     arguments = _arguments()
     card = DetectorCard.read(arguments.model)
     ours = load_detector(arguments.model, "litert")
-    teacher = Teacher(arguments.teacher.read_bytes(), _LEAST_SCORE)
+    teacher = Teacher(arguments.teacher.read_bytes(), LEAST_SCORE)
     finders: dict[str, Find] = {
-        "ours": lambda pixels: ours.boxes(pixels, _LEAST_SCORE),
+        "ours": lambda pixels: ours.boxes(pixels, LEAST_SCORE),
         "teacher": lambda pixels: _of_teacher(teacher, pixels),
     }
     photos = _unseen([*_with_boxes(arguments.boxes, card.name)], arguments.model, card)

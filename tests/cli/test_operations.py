@@ -53,7 +53,10 @@ def test_doctor_finds_the_shipped_model_well(config: Config) -> None:
     runner.invoke(args=["prepare"])
     done = runner.invoke(args=["doctor"])
     assert done.exit_code == 0, done.output
-    for line in ("SQLite", "Database", "600 photos and 6,000 requests a minute", "golden photos"):
+    for line in (
+        *("SQLite", "Database", "600 photos and 6,000 requests a minute"),
+        *("f1-teams: 4 golden photos", "car-detector: 4 golden photos"),
+    ):
         assert line in done.stdout
 
 

@@ -26,6 +26,7 @@ from webapp.http.rate_limits import count_photos
 from webapp.services.jobs.queue import Job, Sender, known_job
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types import compare as compare_job
+from webapp.services.jobs.types import compare_detectors as compare_detectors_job
 from webapp.services.jobs.types import detect as detect_job
 from webapp.services.jobs.types import export as export_job
 from webapp.services.jobs.types import label_import as label_import_job
@@ -209,7 +210,8 @@ class _DetectBody(ApiRequest):
 
 
 class _CompareBody(ApiRequest):
-    """Two versions classify the newest photos; needs a key of the scope `admin`."""
+    """Two versions classify the newest photos, or those of a detector look for the cars in photos
+    that people checked; needs a key of the scope `admin`."""
 
     model_config = example(kind="compare", model="f1-teams", champion=1, challenger=2, newest=2000)
 
@@ -221,12 +223,16 @@ class _CompareBody(ApiRequest):
     champion: Annotated[VersionNumber, WHOLE] = OFF
     """The other one; without it the live version."""
     newest: Annotated[int, Field(ge=1, le=compare_job.MOST), WHOLE] = compare_job.NEWEST
-    """How many of the newest photos both classify."""
+    """How many of the newest photos both classify; not for detectors."""
 
     def enqueue(self) -> Job:
         """Add the job."""
         check(Need.ADMIN)
         registry = get_registry()
+        if registry.is_detector(self.model):
+            champion = self.champion or registry.detector_card(self.model).version
+            pair = (champion, self.challenger)
+            return compare_detectors_job.enqueue(registry, self.model, *pair, _sender())
         champion = self.champion or registry.card(self.model).version
         wanted = ComparisonOrder(self.model, champion, self.challenger, self.newest)
         return compare_job.enqueue(registry, wanted, _sender())

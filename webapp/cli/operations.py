@@ -28,6 +28,7 @@ from webapp.extensions import (
 )
 from webapp.http.rate_limits import get_rates
 from webapp.inference.classifier import self_test
+from webapp.inference.detector import self_test as detector_self_test
 from webapp.services.accounts import users
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.types.registry import JOB_TYPES
@@ -176,7 +177,20 @@ def _same_answers() -> str:
         worst = self_test(classifier, extensions.registry.version_folder(name, number))
         photos = len(classifier.card.golden)
         lines.append(f"{name}: {photos} golden photos, largest difference {worst:.1e}")
+    if detector := extensions.live_detector():
+        lines.append(_same_cells(detector))
     return "; ".join(lines)
+
+
+def _same_cells(name: str) -> str:
+    """What the live version of a detector answers in the cells of its golden photos."""
+    extensions = get_extensions()
+    number = extensions.registry.live_version(name)
+    if number is None:
+        raise ModelUnavailableError(f"The file that names the live version of {name} is damaged.")
+    detector = extensions.detector_version(name, number)
+    worst = detector_self_test(detector, extensions.registry.version_folder(name, number))
+    return f"{name}: {len(detector.card.golden)} golden photos, largest difference {worst:.1e}"
 
 
 def _jobs() -> str:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from webapp.config import Config
-from webapp.extensions import Extensions, get_registry
+from webapp.domain import SHORT
+from webapp.extensions import Extensions, get_registry, get_tools
+from webapp.inference.metrics.box_metrics import PhotoBoxes
 from webapp.inference.models.card import InputSpec
 from webapp.inference.models.detector_card import DetectorCard
+from webapp.inference.models.detector_gate import SeenPhoto, compare_detectors
+from webapp.services.jobs.types import compare_detectors as compare_detectors_job
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
+from webapp.services.models.compare_detectors import DetectorsCompared
 
 NAME = "car-detector"
 
@@ -60,6 +68,15 @@ def two_versions(app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch) ->
         return SimpleNamespace(card=card(number))
 
     monkeypatch.setattr(Extensions, "detector_version", load)
+
+
+def compared() -> DetectorsCompared:
+    """A challenger that finds the car of each of twelve photos; the champion finds none."""
+    car, none = np.array([[0.1, 0.1, 0.5, 0.5]], np.float32), np.zeros((0, 4), np.float32)
+    missed = PhotoBoxes(none, np.zeros(0), car, none)
+    found = PhotoBoxes(car, np.ones(1), car, none)
+    photos = [SeenPhoto(f"{number}.jpg", f"{number:064}", (missed, found)) for number in range(12)]
+    return DetectorsCompared(compare_detectors((card(1), card(2)), photos), 0, ())
 
 
 def live_version(app: Flask) -> int | None:
@@ -111,8 +128,8 @@ def test_an_admin_lets_another_version_serve_and_says_why(app: Flask, admin: Fla
 
 
 def test_without_a_reason_the_live_version_stays(app: Flask, admin: FlaskClient) -> None:
-    page = admin.post(f"/models/{NAME}/promote", data={"version": "2"}, follow_redirects=True).text
-    assert live_version(app) == 1 and "Say why" in page
+    answer = admin.post(f"/models/{NAME}/promote", data={"version": "2"})
+    assert live_version(app) == 1 and answer.status_code == 409 and "Say why" in answer.text
 
 
 def test_an_admin_goes_back(app: Flask, admin: FlaskClient) -> None:
@@ -121,8 +138,21 @@ def test_an_admin_goes_back(app: Flask, admin: FlaskClient) -> None:
     assert live_version(app) == 1 and "car-detector 1 is live again" in page
 
 
-def test_two_detectors_are_not_offered_to_be_compared(admin: FlaskClient) -> None:
-    page = admin.get(f"/models/{NAME}").text
-    assert "/compare" not in page and "Nothing compares two detectors" in page
-    answer = admin.get(f"/models/{NAME}/compare")
-    assert answer.status_code == 400 and "Detectors cannot be compared here." in answer.text
+def test_two_detectors_are_compared_on_their_page(admin: FlaskClient) -> None:
+    assert f"/models/{NAME}/compare?a=1&amp;b=2" in admin.get(f"/models/{NAME}").text
+    page = admin.get(f"/models/{NAME}/compare").text
+    assert "Nothing to compare with." in page and "30 are needed." in page
+
+
+def test_the_page_shows_the_figures_of_the_last_comparison(
+    app: Flask, admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare_detectors_job, "compare_on_history", lambda *_, **__: compared())
+    answer = admin.post(f"/models/{NAME}/compare", data={"a": "1", "b": "2"})
+    assert answer.status_code == 303
+    with app.app_context():
+        Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
+    page = admin.get(f"/models/{NAME}/compare?a=1&b=2").text
+    assert "Version 2 is better" in page and "than version 1." in page
+    assert "Version 2 finds 12 of 12 cars in 12 photos, version 1 0." in page
+    assert "Average precision" in page and "100.0%" in page

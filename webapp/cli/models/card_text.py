@@ -5,6 +5,8 @@ from typing import Any
 from webapp.domain import count
 from webapp.inference.models.card import ModelCard, VersionCard
 from webapp.inference.models.detector_card import DetectorCard
+from webapp.inference.models.detector_gate import DetectorComparison
+from webapp.services.models.detector_cards import detector_figures
 
 
 def describe(card: ModelCard) -> list[str]:
@@ -58,6 +60,15 @@ def describe_detector(card: DetectorCard) -> list[str]:
         alarms = count(unknown["false_alarms"], "false alarm")
         lines.append(f"In {unknown['n']} photos of other things: {alarms}.")
     return lines + _about(card)
+
+
+def comparison_table(comparison: DetectorComparison) -> list[str]:
+    """The figures of two versions of a detector side by side, shares with their 95 % interval."""
+    versions = (f"version {number}" for number in (comparison.champion, comparison.challenger))
+    rows = [detector_figures(figures) for figures in comparison.figures]
+    lines = ["".join(f"{text:>26}" for text in ("", *versions))]
+    lines += [f"{name:<26}{rows[0][name]:>26}{rows[1][name]:>26}" for name in rows[0]]
+    return lines
 
 
 def _boxes(name: str, figures: dict[str, Any]) -> list[str]:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from webapp.errors import TrainingError
 from webapp.extensions import get_config, get_registry
 from webapp.inference.models.card import KERAS_FILE
+from webapp.inference.models.detector_gate import TruePhoto
 from webapp.inference.models.held_out import LabelledPhoto, hashed, once_each
 
 if TYPE_CHECKING:
@@ -105,6 +107,18 @@ def photos_in(name: str, options: DataOptions) -> tuple[list[LabelledPhoto], lis
     kept, _, two_labels = once_each(map(hashed, listing.photos))
     twice = (f"{name}: the same file lies under another label too" for name in two_labels)
     return kept, [*listing.missing, *twice]
+
+
+def true_photos(name: str, data: Iterable[Path], unknown: Path | None) -> list[TruePhoto]:
+    """The photos that detectors are compared on, each once: those of data folders with the boxes of
+    their cars, and those of `unknown` without. Raises `TrainingError`."""
+    from webapp.training.detector.data import photos_with_truth
+    from webapp.training.detector.recipe import find_detector_recipe
+
+    recipe = find_detector_recipe(name)
+    if recipe is None:
+        raise TrainingError(f"No recipe is called {name}: it would say which boxes are cars.")
+    return photos_with_truth(data, unknown, recipe)
 
 
 def with_progress_bar(label: str) -> Callable[[Iterable[_T]], Iterator[_T]]:

@@ -12,6 +12,7 @@ from webapp.inference.metrics.overlap import Boxes, areas, intersections, iou
 
 Floats = NDArray[np.float64]
 PRECISION = 0.87  # at which the recall is told
+LEAST_SCORE = 0.05  # of boxes that are measured
 IOUS = tuple(percent / 100 for percent in range(50, 100, 5))  # COCO's
 _RECALLS = np.linspace(0, 1, 101)
 _SMALL, _LARGE = 0.02, 0.15  # shares of the photo's area

@@ -22,7 +22,7 @@ def pack(registry: Registry, name: str, version: int, target: Path) -> None:
     was published) or `ModelRefusedError` when `target` exists or cannot be written.
     """
     folder = registry.version_folder(name, version)
-    card = registry.card(name, version)
+    card = registry.any_card(name, version)
     check_files(folder, card, tuple(card.files))
     names = set(card.files)
     if read_split(folder, card):  # older versions got the list later

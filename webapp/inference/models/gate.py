@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from webapp.errors import ModelRefusedError, PhotoRefusedError
 from webapp.inference.classifier import Classifier, rank_labels
@@ -18,6 +18,29 @@ _FALL = 0.05  # a label may lose at most this share of its photos
 _FALL_LEAST = 10  # photos that a label needs before its fall counts
 _FALL_LOST = 2  # photos that a label must lose, on balance: one may be chance
 BETTER, SAME, WORSE = "better", "same", "worse"
+
+
+class AnyComparison(Protocol):
+    """What every comparison of two versions has: of classifiers, or of detectors."""
+
+    @property
+    def champion(self) -> int:
+        """The version that was live."""
+
+    @property
+    def challenger(self) -> int:
+        """The version that wants its place."""
+
+    @property
+    def verdict(self) -> str:
+        """`BETTER`, `SAME` or `WORSE`."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Sentences that say why."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain JSON."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +66,7 @@ class _LabelDifference:
     @property
     def falls(self) -> bool:
         """True when the label loses more than it may, on enough photos."""
-        lost = self.champion - self.challenger
-        return self.n >= _FALL_LEAST and lost >= _FALL_LOST and lost / self.n > _FALL
+        return falls(self.n, self.champion, self.challenger)
 
 
 @dataclass(frozen=True)
@@ -163,10 +185,19 @@ def mcnemar(fixed: int, broken: int) -> float:
 def _fixes(fixed: int, broken: int, p_value: float) -> str:
     if not fixed and not broken:
         return "Where one is right the other is too: it fixes nothing and breaks nothing."
+    return f"It fixes {fixed} and breaks {broken}, {more_than_chance(p_value)}."
+
+
+def more_than_chance(p_value: float) -> str:
+    """What McNemar's p-value says of a difference, as the end of a sentence."""
     chance = "more than chance explains" if p_value < 0.05 else "which may be chance"
-    return (
-        f"It fixes {fixed} and breaks {broken}, {chance} (McNemar’s exact test, p = {p_value:.2g})."
-    )
+    return f"{chance} (McNemar’s exact test, p = {p_value:.2g})"
+
+
+def falls(n: int, champion: int, challenger: int) -> bool:
+    """True when the challenger is right on fewer of `n` photos than it may, if they are enough."""
+    lost = champion - challenger
+    return n >= _FALL_LEAST and lost >= _FALL_LOST and lost / n > _FALL
 
 
 def _label_differences(photos: Sequence[ComparedPhoto]) -> Iterable[_LabelDifference]:

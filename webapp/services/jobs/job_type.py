@@ -39,6 +39,9 @@ class Tools(Protocol):
     def detector(self) -> Detector | None:
         """The live detector, None when it is off, there is none, or it cannot be used."""
 
+    def detector_version(self, name: str, version: int) -> Detector:
+        """One version of a detector. Raises a `ModelError`."""
+
     def one_version(self, name: str, version: int) -> Classifier:
         """One version of a model, the loaded one when it is live. Raises a `ModelError`."""
 

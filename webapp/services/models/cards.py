@@ -18,11 +18,6 @@ from webapp.reports.confusion import ConfusionMatrix
 
 MATRIX_MOST = 30  # labels of a confusion matrix that is drawn; above it the pairs say more
 MANY, FIRST = 30, 20  # of more labels than MANY a page shows the FIRST ones
-_SIZES = {
-    "small": "under 2 % of the photo, each is found",
-    "medium": "2 to 15 % of the photo",
-    "large": "over 15 % of the photo",
-}
 ORDERS = {
     "worst": "Worst first",
     "best": "Best first",
@@ -100,26 +95,6 @@ def found_share(figures: Mapping[str, Any] | None) -> Share | None:
     """A share in a detector's card with its range, None when nothing was counted."""
     n = (figures or {}).get("n")
     return share_of(round(figures["share"] * n), n) if figures and n else None
-
-
-def detector_measurements(card: DetectorCard) -> list[Measurement]:
-    """How well a detector does: the largest car of photos, in all and by source, cars by their
-    size, and photos of other things; empty when the card says nothing."""
-    test = _test(card)
-    parts = {"All held-out photos": test, **(test.get("sources") or {})}
-    rows = [
-        (name, "the largest car is found", found_share((part.get("main_car") or {}).get("iou50")))
-        for name, part in parts.items()
-    ]
-    sizes = test.get("recall") or {}
-    rows += [
-        (f"{size.capitalize()} cars", note, found_share(sizes.get(size)))
-        for size, note in _SIZES.items()
-    ]
-    unknown = card.metrics.get("unknown") or {}
-    clean = found_share({"share": unknown.get("without", 0.0), "n": unknown.get("n")})
-    rows.append(("Photos of other things", "right is to find no car", clean))
-    return [Measurement(name, note, share) for name, note, share in rows if share]
 
 
 def measurements(card: ModelCard) -> list[Measurement]:

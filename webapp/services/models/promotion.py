@@ -7,7 +7,7 @@ from webapp.domain import Who
 from webapp.errors import PromotionRefusedError, StorageFullError
 from webapp.inference.classifier import Classifier
 from webapp.inference.detector import Detector
-from webapp.inference.models.gate import BETTER, SAME, Comparison
+from webapp.inference.models.gate import BETTER, SAME, AnyComparison
 from webapp.inference.models.registry import Registry
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage import models as storage
@@ -33,7 +33,7 @@ def promote(
     challenger: Classifier | Detector,
     decision: Decision,
     *,
-    comparison: Comparison | None = None,
+    comparison: AnyComparison | None = None,
     champion_works: bool = True,
 ) -> Promotion:
     """Let the loaded `challenger` serve from now on; every worker follows with its next photo.

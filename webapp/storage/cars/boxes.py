@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, exists, or_, select
 from sqlalchemy.orm import aliased
 
-from webapp.domain import Box
+from webapp.domain import NO_CAR, PERSON, WHOLE, Box
 from webapp.storage.database import db, insert_row
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import BoxEvent, Car, Photo
@@ -45,6 +45,17 @@ def _standing() -> Select[BoxEvent]:
     undo = aliased(BoxEvent)
     undone = exists().where(undo.undoes == BoxEvent.id)
     return select(BoxEvent).where(BoxEvent.car_id.is_not(None), ~undone)
+
+
+def checked_photos(limit: int) -> Sequence[Photo]:
+    """The newest `limit` photos in which people gave every car a ground truth or drew it, and every
+    car that they did not call none has a box."""
+    of_photo = exists().where(Car.photo_id == Photo.id).correlate(Photo)
+    unchecked = of_photo.where(Car.ground_truth.is_(None), Car.found_by != PERSON)
+    boxless = of_photo.where(Car.found_by == WHOLE, Car.ground_truth.is_distinct_from(NO_CAR))
+    checked = of_photo.where(or_(Car.ground_truth.is_not(None), Car.found_by == PERSON))
+    statement = select(Photo).where(Photo.deleted_at.is_(None), checked, ~unchecked, ~boxless)
+    return db.session.scalars(statement.order_by(Photo.id.desc()).limit(limit)).all()
 
 
 def events_of(photo: Photo) -> Sequence[BoxEvent]:

@@ -7,7 +7,8 @@ import numpy as np
 
 from webapp.errors import TrainingError
 from webapp.inference.metrics.overlap import areas, intersections, iou
-from webapp.inference.models.held_out import LabelledPhoto, once_each
+from webapp.inference.models.detector_gate import TruePhoto
+from webapp.inference.models.held_out import LabelledPhoto, hashed, once_each
 from webapp.training.data_files import files_in
 from webapp.training.dataset import Parts, earlier_parts, group, read_examples, split
 from webapp.training.detector.box_data import BoxedPhoto, read_boxes
@@ -111,6 +112,26 @@ def true_boxes(
         kinds = box_kinds(photo, recipe)
         kinds[(kinds == CAR) & drawn & (photo.scores < 1)] = IGNORED
         yield photo, photo.boxes[kinds == CAR], photo.boxes[kinds == IGNORED]
+
+
+def photos_with_truth(
+    folders: Iterable[Path], without: Path | None, recipe: DetectorRecipe
+) -> list[TruePhoto]:
+    """The photos of data folders, each content once, with what a detector should find in them; in
+    those of the folder `without` there is nothing to find. Raises `TrainingError`."""
+    none = np.zeros((0, 4), np.float32)
+    photos = [
+        (photo.path, cars, ignored)
+        for folder in folders
+        for photo, cars, ignored in true_boxes(read_boxes(folder), recipe)
+    ]
+    photos += [(path, none, none) for path in (files_in(without) if without else ())]
+    unique: dict[str, TruePhoto] = {}
+    for path, cars, ignored in photos:
+        photo = hashed(LabelledPhoto(path, ""))
+        true = TruePhoto(photo.name, photo.sha256, cars, ignored, path.read_bytes)
+        unique.setdefault(photo.sha256, true)
+    return list(unique.values())
 
 
 def _beside(box: np.ndarray, counted: np.ndarray, kind: np.int8) -> np.int8:

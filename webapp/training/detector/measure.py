@@ -15,6 +15,7 @@ from webapp.errors import PhotoRefusedError
 from webapp.inference.decoding.images import decode_photo, working_side
 from webapp.inference.detector import Detector, Floats
 from webapp.inference.metrics.box_metrics import (
+    LEAST_SCORE,
     PRECISION,
     PhotoBoxes,
     curve_of,
@@ -29,7 +30,6 @@ from webapp.training.detector.data import BoxData
 from webapp.training.detector.scenes import CAR
 from webapp.training.job import say
 
-_LEAST_SCORE = 0.05
 _ALARMS = 0.01  # share of photos of other things in which something may be found
 
 
@@ -63,7 +63,7 @@ def look(detector: Detector, data: BoxData, part: str) -> Measured:
         if example.label != "boxes":
             continue
         boxes, kinds = data.boxes_of(example.path)
-        predicted, scores = detector.boxes(_decode(example.path, detector.card), _LEAST_SCORE)
+        predicted, scores = detector.boxes(_decode(example.path, detector.card), LEAST_SCORE)
         line = PhotoBoxes(predicted, scores, boxes[kinds == CAR], boxes[kinds != CAR])
         photos.setdefault(example.source, []).append(line)
     return Measured(dict(sorted(photos.items())))
@@ -92,7 +92,7 @@ def look_at_others(detector: Detector, folder: Path) -> list[Floats]:
     found = []
     for path in files_in(folder):
         try:
-            found.append(detector.boxes(_decode(path, detector.card), _LEAST_SCORE)[1])
+            found.append(detector.boxes(_decode(path, detector.card), LEAST_SCORE)[1])
         except (OSError, PhotoRefusedError) as error:
             say(f"left out {path.name}: {error}")
     return found

@@ -7,7 +7,7 @@ from webapp.errors import ModelNotFoundError
 from webapp.extensions import get_card, get_config, get_registry, get_version_card
 from webapp.http.responses import text_file
 from webapp.reports.charts import reliability_svg
-from webapp.services.models import cards
+from webapp.services.models import cards, detector_cards
 from webapp.services.photos.wording import display
 
 bp = Blueprint("models", __name__, url_prefix="/models")
@@ -77,7 +77,7 @@ def _detector_version(name: str, version: int) -> ResponseReturnValue:
         is_live=registry.live_version(name) == version,
         off=not get_config().detector,
         main=cards.headline(card),
-        measurements=cards.detector_measurements(card),
+        measurements=detector_cards.detector_measurements(card),
         training=cards.training_history(card),
     )
 

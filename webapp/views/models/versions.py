@@ -13,24 +13,24 @@ from webapp.errors import (
     MarqueError,
     ModelError,
     ModelNotFoundError,
-    PromotionRefusedError,
     StorageFullError,
 )
 from webapp.extensions import get_config, get_extensions, get_registry, load_version
 from webapp.inference.models import bundle
 from webapp.services.jobs.types import compare as compare_job
-from webapp.services.models import cards, compare
+from webapp.services.jobs.types import compare_detectors as compare_detectors_job
+from webapp.services.models import cards, compare, compare_detectors
+from webapp.services.models.detector_cards import detector_figures
 from webapp.services.models.promotion import (
     Decision,
     Promotion,
     history,
-    promote,
     rollback,
     version_before,
 )
 from webapp.services.photos.wording import display
 from webapp.views import guards
-from webapp.views.flashes import note, noting
+from webapp.views.flashes import note
 from webapp.views.forms import Form
 from webapp.views.jobs import REFRESH
 from webapp.views.layout import render_page
@@ -86,12 +86,18 @@ def comparison(name: str) -> ResponseReturnValue:
 @bp.post("/<name>/compare")
 @guards.admins_only
 def ask(name: str) -> ResponseReturnValue:
-    """Start the job in which both versions answer the newest photos, or show the running one."""
+    """Start the job in which both versions answer the newest photos, or look at those that people
+    checked, or show the running one."""
     form = _CompareForm()
     champion, challenger = _pair(name, form.a.data, form.b.data)
-    running = compare_job.last(name, champion, challenger)
+    detector = get_registry().is_detector(name)
+    running = (compare_detectors_job if detector else compare_job).last(name, champion, challenger)
     if running is not None and not running.over:
         return guards.to_job(running.job)
+    if detector:
+        pair = (champion, challenger)
+        job = compare_detectors_job.enqueue(get_registry(), name, *pair, guards.sender())
+        return guards.to_job(job)
     text = form.newest.data.strip() or str(compare_job.NEWEST)
     newest = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
     wanted = compare_job.ComparisonOrder(name, champion, challenger, newest)
@@ -107,12 +113,13 @@ def take_over(name: str) -> ResponseReturnValue:
     """Let a version serve, if the comparison or the admin says so."""
     form, registry = _ServeForm(), get_registry()
     version, live = _number(form.version.data), registry.live_version(name)
-    if registry.is_detector(name):
-        return _let_detector_serve(name, version, form.why.data)
     force = request.form.get("force") == "yes"
     decision = Decision(guards.who(), form.why.data, force=force)
     try:
-        row = compare.promote_on_history(registry, name, version, load_version, decision)
+        if registry.is_detector(name):
+            row = _promote_detector(name, version, decision)
+        else:
+            row = compare.promote_on_history(registry, name, version, load_version, decision)
     except ModelNotFoundError:
         raise
     except (ModelError, StorageFullError) as error:
@@ -123,14 +130,14 @@ def take_over(name: str) -> ResponseReturnValue:
     return redirect(url_for(".model", name=name), 303)
 
 
-def _let_detector_serve(name: str, version: int, why: str) -> ResponseReturnValue:
-    """Let a version of a detector serve, as an admin says; a reason is enough."""
-    registry = get_registry()
-    force = registry.live_version(name) is not None
-    detector = get_extensions().detector_version(name, version)
-    with noting(PromotionRefusedError):
-        _note_live(promote(registry, detector, Decision(guards.who(), why, force=force)))
-    return redirect(url_for(".model", name=name), 303)
+def _promote_detector(name: str, version: int, decision: Decision) -> Promotion:
+    """Let a version of a detector serve, by the last comparison with the live one."""
+    registry, load = get_registry(), get_extensions().detector_version
+    live = registry.live_version(name)
+    job = compare_detectors_job.last(name, live, version) if live is not None else None
+    comparison = compare_detectors_job.comparison_of(job)
+    challenger = load(name, version)
+    return compare_detectors.promote_on_history(registry, challenger, load, decision, comparison)
 
 
 def _note_live(row: Promotion) -> None:
@@ -168,6 +175,8 @@ def _comparison_page(
     name: str, champion: int, challenger: int, error: MarqueError | None = None
 ) -> ResponseReturnValue:
     registry = get_registry()
+    if registry.is_detector(name):
+        return _detectors_page(name, champion, challenger, error)
     result = compare.compare_on_history(registry, name, champion, challenger)
     job = compare_job.last(name, champion, challenger)
     running = job is not None and not job.over
@@ -208,14 +217,42 @@ def _comparison_page(
     return page, status, headers
 
 
+def _detectors_page(
+    name: str, champion: int, challenger: int, error: MarqueError | None
+) -> ResponseReturnValue:
+    registry = get_registry()
+    possible = compare_detectors.comparable(registry, name, champion, challenger)
+    job = compare_detectors_job.last(name, champion, challenger)
+    comparison, live = compare_detectors_job.comparison_of(job), registry.live_version(name)
+    figures = [detector_figures(part) for part in comparison.figures] if comparison else []
+    page, status, headers = render_page(
+        "models/compare_detectors.html",
+        error,
+        name=name,
+        champion=champion,
+        challenger=challenger,
+        possible=possible,
+        comparison=comparison,
+        figures=figures,
+        versions=registry.versions(name),
+        live_version=live,
+        job=job,
+        compare_form=_CompareForm(a=champion, b=challenger),
+        promote_form=_ServeForm(version=challenger),
+        may_promote=live == champion and challenger != live,
+        least=compare.LEAST,
+    )
+    if job is not None and not job.over and error is None:
+        headers["Refresh"] = str(REFRESH)
+    return page, status, headers
+
+
 def _pair(name: str, a: str | None, b: str | None) -> tuple[int, int]:
     """The versions to compare: as asked; else the live one, and the newest other one."""
     registry = get_registry()
     versions = registry.versions(name)
     if not versions:
         raise ModelNotFoundError(f"There is no model called {name[:80]!r}.")
-    if registry.is_detector(name):
-        raise BadRequestError("Detectors cannot be compared here. Read the cards of both versions.")
     live = registry.live_version(name)
     champion = _number(a) if a else live if live is not None else versions[0]
     newest = next((version for version in reversed(versions) if version != champion), None)
