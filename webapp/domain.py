@@ -18,6 +18,7 @@ UNCLASSIFIED = "unclassified"  # the decision when the model is not sure enough 
 NONE_OF_THESE = "none"  # the car has none of the model's labels
 UNUSABLE = "unusable"  # nobody could tell from this photo: too dark, cut off, several cars
 NO_CAR = "no-car"  # there is no car in this box
+ANY_CAR = "car"  # in exports, the class of a car of which nobody said more
 VERDICTS = (NONE_OF_THESE, UNUSABLE, NO_CAR)
 
 ALL_MODELS = "all"  # instead of a model's name: every live model; no model may carry this name

@@ -15,7 +15,7 @@ from webapp.gallery_filter import parse_filter
 from webapp.services.exports import to_disk
 from webapp.services.exports.export_format import Record
 from webapp.services.exports.formats import FORMATS, folders
-from webapp.services.exports.order import CROPS, PHOTOS, UNITS, ExportOrder, left_out, size_of
+from webapp.services.exports.order import PHOTOS, UNITS, ExportOrder, left_out, size_of
 from webapp.services.jobs.job_type import Json
 
 
@@ -46,7 +46,8 @@ from webapp.services.jobs.job_type import Json
     type=click.Choice(UNITS),
     default=PHOTOS,
     show_default=True,
-    help="Folders: whole photos, or each car with a class, cut out.",
+    help="Folders: whole photos, each car with a class, cut out, or photos in which people checked "
+    "every car, with boxes, to train a detector on.",
 )
 @click.option(
     "--metadata",
@@ -77,8 +78,8 @@ def _export_command(
     is written with it.
 
     An interrupted export goes on when the same command is given again. `folders` holds the photos
-    that a person gave a class, a folder for each, as `flask model train --data` reads them; brought
-    up to date, it keeps what is there.
+    that a person gave a class, a folder for each, as `flask model train --data` reads them, with
+    `--unit boxes` as a detector's training reads them; brought up to date, it keeps what is there.
     """
     try:
         home = base_url or f"http://{get_config().host}:{get_config().port}"
@@ -88,7 +89,7 @@ def _export_command(
             after,
             keep_metadata=metadata == "keep",
             base_url=home,
-            crops=unit == CROPS,
+            unit=unit,
         )
         manifest = _write(order, out, quiet)
     except BrokenPipeError:

@@ -87,6 +87,6 @@ def _marks(coco: _Coco, boxed: bool) -> dict[int | str, list[tuple[ListedBox, _A
             raise BadLabelFileError(f"{where} lacks bbox, which others have.")
         label = mark.verdict or names[mark.category_id]
         edges = edges_of(*(mark.bbox or (0, 0, 0, 0)))
-        box = ListedBox(where, edges, label, mark.score, mark.iscrowd)
+        box = ListedBox(where, edges, label, mark.score, mark.iscrowd, mark.found_by)
         marks[mark.image_id].append((box, mark))
     return marks

@@ -30,6 +30,7 @@ class _Box(BaseModel):
     label: str = Field("", alias="class")
     score: float = 1.0
     crowd: bool = False
+    found_by: str = ""
 
 
 class _Car(BaseModel):
@@ -73,7 +74,10 @@ def read_json_lines(stream: IO[bytes]) -> Iterator[ListedPhoto]:
 def _boxes(photo: dict[str, Any], where: str) -> tuple[ListedBox, ...] | None:
     if "boxes" in photo:
         listed = checked(_BOXES, photo["boxes"], f"{where}: boxes")
-        return tuple(ListedBox(where, box.box, box.label, box.score, box.crowd) for box in listed)
+        return tuple(
+            ListedBox(where, box.box, box.label, box.score, box.crowd, box.found_by)
+            for box in listed
+        )
     cars = checked(_CARS, photo.get("cars", []), f"{where}: cars")
     boxes = [
         ListedBox(
@@ -81,6 +85,7 @@ def _boxes(photo: dict[str, Any], where: str) -> tuple[ListedBox, ...] | None:
             edges_of(*car.box),
             car.ground_truth or "",
             1.0 if car.score is None else car.score,
+            found_by=car.found_by,
         )
         for car in cars
         if car.found_by != WHOLE

@@ -18,13 +18,15 @@ _SHAPES = 0.02  # how far the listed aspect ratio of a photo may be from its own
 @dataclass(frozen=True)
 class ListedBox:
     """One box. `where` names its line for people; `label` is "" when the file has none; a `crowd`
-    is a group of objects in one box."""
+    is a group of objects in one box. `found_by` is for boxes of our own exports, each of a car
+    whatever its label."""
 
     where: str
     edges: Edges
     label: str = ""
     score: float = 1.0
     crowd: bool = False
+    found_by: str = ""
 
 
 @dataclass(frozen=True)

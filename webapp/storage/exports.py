@@ -9,14 +9,15 @@ from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, not_, or_
 
 from webapp.domain import NO_CAR, VERDICTS, WHOLE
 from webapp.gallery_filter import GalleryFilter
+from webapp.storage.cars.boxes import is_checked
 from webapp.storage.database import db
 from webapp.storage.photos import query_filters as filters
 from webapp.storage.stats.counters import was_audited, was_trained_on
 from webapp.storage.tables import Car, Export, LabelEvent, Photo, Prediction, TopLabel
 
 # what the photos of an export must have: a class of their main car, a class of one of their cars, a
-# box (or a main car of which a person said that there is none)
-CLASS, ANY_CLASS, BOX = "class", "any class", "box"
+# box (or a main car of which a person said that there is none), or what `is_checked` says
+CLASS, ANY_CLASS, BOX, CHECKED = "class", "any class", "box", "checked"
 
 _PHOTO = (
     Photo.id.label("number"),
@@ -57,7 +58,7 @@ _PREDICTION = (
 @dataclass(frozen=True)
 class ExportSelection:
     """The photos of an export: up to a number, and only those that have what it `needs` (CLASS,
-    ANY_CLASS, BOX), "" for all."""
+    ANY_CLASS, BOX, CHECKED), "" for all."""
 
     wanted: GalleryFilter
     upto: int
@@ -86,6 +87,8 @@ def _photos(
 
 def _has(needs: str) -> ColumnElement[bool]:
     """SQL: a photo has what an export needs."""
+    if needs == CHECKED:
+        return is_checked()
     of_photo = exists().where(Car.photo_id == Photo.id).correlate(Photo)
     if needs == BOX:
         boxed = of_photo.where(Car.found_by != WHOLE, Car.ground_truth.is_distinct_from(NO_CAR))
@@ -180,13 +183,16 @@ def count_left_out(wanted: GalleryFilter, needs: str) -> dict[str | None, int]:
 
 
 def still_matching(
-    wanted: GalleryFilter, public_ids: Sequence[str], *, crops: bool
+    wanted: GalleryFilter, public_ids: Sequence[str], *, crops: bool, needs: str = ""
 ) -> dict[str, str | None]:
-    """Those of these photos, or of these cars, that pass the filter, with their ground truths."""
+    """Those of these photos, or of these cars, that pass the filter and have what is needed, with
+    their ground truths."""
     columns = (Car.public_id, Car.ground_truth) if crops else (Photo.public_id, Photo.ground_truth)
     statement = filters.matching(*columns, wanted=wanted)
     if crops:
         statement = statement.join(Car, Car.photo_id == Photo.id)
+    if needs:
+        statement = statement.where(_has(needs))
     return {
         row.public_id: row.ground_truth
         for row in db.session.execute(statement.where(columns[0].in_(public_ids)))

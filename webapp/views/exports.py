@@ -12,7 +12,7 @@ from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.http.responses import download, stored_file
 from webapp.services.exports import downloads
 from webapp.services.exports.formats import FORMATS, find_format
-from webapp.services.exports.order import ZIP_PHOTOS, ExportOrder, size_of
+from webapp.services.exports.order import CROPS, PHOTOS, ZIP_PHOTOS, ExportOrder, size_of
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.types import export as export_job
 from webapp.views import guards
@@ -106,7 +106,7 @@ def _export(form: _ExportForm) -> ResponseReturnValue:
         form.after.data,
         keep_metadata=bool(form.metadata.data) and guards.is_admin(),
         base_url=request.url_root,
-        crops=bool(form.crops.data),
+        unit=CROPS if form.crops.data else PHOTOS,
     )
     if form.later.data:
         return guards.to_job(export_job.enqueue(order, get_config().data, guards.sender()))

@@ -17,17 +17,20 @@ from PIL import Image
 
 from tests.cars import LEFT, RIGHT, put_cars
 from tests.fakes import make_card
-from webapp.domain import NO_CAR, PERSON, Who
+from webapp.domain import NO_CAR, PERSON, UNUSABLE, Who
 from webapp.errors import BadRequestError
 from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell
 from webapp.services.exports.downloads import start_export
 from webapp.services.exports.formats import FORMATS
-from webapp.services.exports.order import ExportOrder
+from webapp.services.exports.order import BOXES, CROPS, ExportOrder
 from webapp.services.labels.relabel import relabel_car, relabel_photo
 from webapp.storage.labels.events import Stamp
 from webapp.training.detector.box_data import read_boxes
+from webapp.training.detector.data import box_kinds
+from webapp.training.detector.recipe import DetectorRecipe
+from webapp.training.detector.scenes import CAR, IGNORED
 
 ANNA = Who("Anna")
 Upload = Callable[..., str]
@@ -166,14 +169,14 @@ def test_yolo_has_only_photos_of_which_people_know_where_the_cars_are(
 # ---- what training reads ----
 
 
-@pytest.mark.parametrize("format", ["folders", "yolo"])
+@pytest.mark.parametrize(("format", "name"), [("folders", ""), ("yolo", "haas")])
 def test_training_reads_the_boxes_of_an_export(
-    two_cars: list[str], tmp_path: Path, format: str
+    two_cars: list[str], tmp_path: Path, format: str, name: str
 ) -> None:
     opened(format).extractall(tmp_path)
     (photo,) = read_boxes(tmp_path)
     assert np.allclose(photo.boxes, [[0.05, 0.1, 0.45, 0.6], [0.55, 0.25, 0.95, 0.75]])
-    assert photo.classes[0] == "haas"
+    assert photo.classes[0] == name  # in YOLO nothing tells that this is the label of a car
 
 
 def test_training_reads_coco_beside_its_photos(two_cars: list[str], tmp_path: Path) -> None:
@@ -190,12 +193,60 @@ def test_folders_without_a_box_have_no_list_of_boxes(upload: Upload) -> None:
     assert "boxes.jsonl" not in opened("folders").namelist()
 
 
+# ---- photos to train a detector on ----
+
+
+def test_photos_for_a_detector_are_those_in_which_people_checked_every_car(
+    two_cars: list[str], upload: Upload
+) -> None:
+    upload(mark=2, ground_truth="haas")  # where the car is nobody said
+    empty, drawn = upload(mark=3), upload(mark=4)
+    relabel_photo(empty, NO_CAR, [make_card()], Stamp(ANNA, "photo"))
+    put_cars(drawn, found_by=PERSON)
+    archive = opened("folders", unit=BOXES)
+    lines = list(map(json.loads, archive.read("boxes.jsonl").splitlines()))
+    assert [(line["file"], len(line["boxes"])) for line in lines] == [
+        (f"photos/car-{empty}.jpg", 0),
+        (f"photos/car-{drawn}.jpg", 2),
+    ]
+    manifest = json.loads(archive.read("manifest.json"))
+    assert manifest["left_out"] == {"not checked car by car": 2}
+    label(two_cars[1], "bwt")  # then both cars of that photo are checked
+    assert len(opened("folders", unit=BOXES).read("boxes.jsonl").splitlines()) == 3
+
+
+@pytest.mark.parametrize("format", ["folders", "coco"])
+def test_a_car_that_people_named_is_a_car_to_the_detector(
+    two_cars: list[str], tmp_path: Path, format: str
+) -> None:
+    label(two_cars[1], UNUSABLE)
+    content = exported(format)
+    if format == "folders":
+        zipfile.ZipFile(io.BytesIO(content)).extractall(tmp_path)
+    else:
+        with opened("folders") as photos:
+            photos.extractall(tmp_path, [name for name in photos.namelist() if "/" in name])
+        (tmp_path / "coco.json").write_bytes(content)
+    (photo,) = read_boxes(tmp_path)
+    assert (photo.classes, photo.scores.tolist()) == (("", ""), [1.0, 1.0])
+    assert box_kinds(photo, DetectorRecipe("any", "Any")).tolist() == [CAR, IGNORED]
+
+
+def test_a_box_that_nobody_checked_keeps_the_score_of_the_detector(
+    two_cars: list[str], tmp_path: Path
+) -> None:
+    with opened("folders") as archive:
+        archive.extractall(tmp_path)
+    (photo,) = read_boxes(tmp_path)
+    assert np.allclose(photo.scores, [1.0, 0.9])
+
+
 # ---- crops ----
 
 
 def test_crops_are_cut_with_a_margin_into_the_folder_of_their_class(two_cars: list[str]) -> None:
     label(two_cars[1], "bwt")
-    archive = opened("folders", crops=True)
+    archive = opened("folders", unit=CROPS)
     paths = [f"haas/street-{two_cars[0]}.jpg", f"bwt/street-{two_cars[1]}.jpg"]
     assert archive.namelist() == [*paths, "photos.csv", "manifest.json"]
     with Image.open(io.BytesIO(archive.read(paths[0]))) as crop:
@@ -208,7 +259,7 @@ def test_crops_are_cut_with_a_margin_into_the_folder_of_their_class(two_cars: li
 
 
 def test_a_car_without_a_class_is_not_cut_out(two_cars: list[str]) -> None:
-    archive = opened("folders", crops=True)
+    archive = opened("folders", unit=CROPS)
     assert [name for name in archive.namelist() if name.endswith(".jpg")] == [
         f"haas/street-{two_cars[0]}.jpg"
     ]
@@ -217,14 +268,14 @@ def test_a_car_without_a_class_is_not_cut_out(two_cars: list[str]) -> None:
 def test_a_photo_comes_for_its_second_car_too(two_cars: list[str]) -> None:
     label(two_cars[0], "none")
     label(two_cars[1], "bwt")
-    assert "bwt/" in opened("folders", crops=True).namelist()[0]
+    assert "bwt/" in opened("folders", unit=CROPS).namelist()[0]
     assert opened("folders").namelist() == ["photos.csv", "manifest.json"]
 
 
 @pytest.mark.parametrize("format", ["csv", "coco", "yolo"])
 def test_crops_are_only_for_folders(format: str) -> None:
     with pytest.raises(BadRequestError, match="Cars that are cut out come in folders"):
-        ExportOrder(FORMATS[format], crops=True)
+        ExportOrder(FORMATS[format], unit=CROPS)
 
 
 def test_a_drawn_box_is_told_from_a_detected_one(upload: Upload) -> None:

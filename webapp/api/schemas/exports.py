@@ -9,7 +9,7 @@ from webapp.api.schemas.base import OFF, ApiRequest, JsonShape, KeepMetadata, Mo
 from webapp.api.schemas.photos import Filters
 from webapp.gallery_filter import GalleryFilter, OneOf, Text
 from webapp.services.exports.formats import FORMATS
-from webapp.services.exports.order import CROPS, PHOTOS, UNITS, ExportOrder
+from webapp.services.exports.order import PHOTOS, UNITS, ExportOrder
 
 
 class ExportFields(ApiRequest):
@@ -20,7 +20,8 @@ class ExportFields(ApiRequest):
     after: Text = ""
     """The id of the last photo that is there already: the export goes on behind it."""
     unit: Annotated[str, OneOf(UNITS)] = PHOTOS
-    """`photos` as a whole, or for `folders` also `crops`: each car with a class, cut out."""
+    """`photos` as a whole, or for `folders` also `crops`: each car with a class, cut out, or
+    `boxes`: photos in which people checked every car, to train a detector on."""
     metadata: KeepMetadata = OFF
     """`keep`, with a key of the scope `admin`: photos with what their files tell about place, time
     and camera."""
@@ -34,7 +35,7 @@ class ExportFields(ApiRequest):
             limit,
             keep_metadata=bool(self.metadata),
             base_url=request.url_root,
-            crops=self.unit == CROPS,
+            unit=self.unit,
         )
 
 

@@ -13,12 +13,13 @@ from webapp.services.exports.export_format import (
     Record,
 )
 from webapp.storage import exports as storage
-from webapp.storage.exports import ANY_CLASS, BOX, CLASS
+from webapp.storage.exports import ANY_CLASS, BOX, CHECKED, CLASS
 
 # Photos in one zip. More come in parts: a part can be had again, and its list of contents fits into
 # memory.
 ZIP_PHOTOS = 5000
-UNITS = PHOTOS, CROPS = "photos", "crops"  # what an export has files of
+# what an export has files of; BOXES: whole photos in which people checked every car
+UNITS = PHOTOS, CROPS, BOXES = "photos", "crops", "boxes"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class ExportOrder:
         after: The id of the last photo that is there already.
         limit: The most photos; None for all of them.
         keep_metadata: Photos keep what they tell about place, time and camera.
-        crops: Each car with a class, cut out, instead of the photos.
+        unit: PHOTOS; for folders also CROPS, each car with a class, cut out, or BOXES.
         base_url: Where this Marque is, for formats that name a photo by its address.
     """
 
@@ -39,16 +40,26 @@ class ExportOrder:
     limit: int | None = None
     keep_metadata: bool = False
     base_url: str = ""
-    crops: bool = False
+    unit: str = PHOTOS
 
     def __post_init__(self) -> None:
-        if self.crops and not self.format.crops:
+        if self.unit != PHOTOS and not self.format.crops:
             raise BadRequestError(
                 f"{self.format.title} has whole photos, with a box for each car. Cars that are cut "
-                "out come in folders."
+                "out come in folders, and so do photos to train a detector on."
             )
         object.__setattr__(self, "after", plain_cell(self.after.strip()))
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+
+    @property
+    def crops(self) -> bool:
+        """Whether it has cars, cut out."""
+        return self.unit == CROPS
+
+    @property
+    def boxes(self) -> bool:
+        """Whether it has photos to train a detector on."""
+        return self.unit == BOXES
 
     @property
     def most(self) -> int | None:
@@ -59,8 +70,10 @@ class ExportOrder:
 
     @property
     def needs(self) -> str:
-        """What its photos must have: CLASS (their main car), ANY_CLASS (one of their cars) or BOX;
-        "" for nothing."""
+        """What its photos must have: CLASS (their main car), ANY_CLASS (one of their cars), BOX or
+        CHECKED; "" for nothing."""
+        if self.boxes:
+            return CHECKED
         if self.format.needs != CLASS:
             return self.format.needs
         if self.wanted.ground_truth in VERDICTS:
@@ -131,8 +144,9 @@ def left_out(order: ExportOrder) -> dict[str, int]:
     """How many photos lack what its format needs, so that they are not in it: by the verdict about
     their main car where classes are needed."""
     counts = storage.count_left_out(order.wanted, order.needs) if order.needs else {}
-    if order.needs == BOX:
-        return {"without a box": sum(counts.values())} if counts else {}
+    lacks = {BOX: "without a box", CHECKED: "not checked car by car"}
+    if order.needs in lacks:
+        return {lacks[order.needs]: sum(counts.values())} if counts else {}
     return {name or "unlabelled": count for name, count in counts.items()}
 
 

@@ -92,7 +92,7 @@ class ExportRun:
         counts = self.counts
         classes = {name: count for name, count in sorted(counts.classes.items()) if name and count}
         unlabelled = counts.classes[""]
-        return {
+        manifest = {
             "marque_export": 1,
             "complete": True,
             "format": self.order.format.name,
@@ -106,7 +106,12 @@ class ExportRun:
             "classes": classes | ({"": unlabelled} if unlabelled else {}),
             "left_out": dict(counts.left_out),
             "lost": counts.lost,
-        } | ({"crops": sum(classes.values())} if self.order.crops else {})
+        }
+        if self.order.crops:
+            manifest["crops"] = sum(classes.values())
+        if self.order.boxes:
+            manifest["unit"] = self.order.unit
+        return manifest
 
     def photos(self, after: int, *, most: int | None = None) -> Iterator[Record]:
         """The photos of the order after number `after`, `most` of them or all, each counted; those

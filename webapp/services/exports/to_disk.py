@@ -138,8 +138,8 @@ def _check_folder(run: ExportRun, folder: Path) -> None:
         return
     except (OSError, ValueError) as error:
         raise ExportError(f"{manifest} cannot be read. Choose another folder.") from error
-    mine, names = run.manifest, ("format", "filter", "metadata")
-    same = isinstance(known, dict) and all(known.get(name) == mine[name] for name in names)
+    mine, names = run.manifest, ("format", "filter", "metadata", "unit")
+    same = isinstance(known, dict) and all(known.get(name) == mine.get(name) for name in names)
     if not same or ("crops" in known) != ("crops" in mine):
         raise ExportError(f"{folder} holds an export of other photos. Choose another folder.")
 
@@ -151,10 +151,14 @@ def _remove_stale(order: ExportOrder, folder: Path) -> int:
     files = folders.files_in(folder)
     while batch := list(islice(files, _BATCH)):
         ids = [public_id for _, public_id in batch]
-        standing = storage.still_matching(order.wanted, ids, crops=order.crops)
+        needs = order.needs if order.boxes else ""
+        standing = storage.still_matching(order.wanted, ids, crops=order.crops, needs=needs)
         end_reading()
         for file, public_id in batch:
-            if folder_of(standing.get(public_id) or "") != file.parent.name:
+            home = folder_of(standing.get(public_id) or "")
+            if order.boxes and public_id in standing:
+                home = folders.TOGETHER
+            if home != file.parent.name:
                 file.unlink()
                 removed += 1
                 with suppress(OSError):

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from webapp.domain import NO_CAR, NONE_OF_THESE, VERDICTS, Box
+from webapp.domain import ANY_CAR, NO_CAR, NONE_OF_THESE, VERDICTS, Box
 from webapp.errors import BadBoxError, BadLabelFileError
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import all_labels
 from webapp.label_files.listed_photo import Edges, ListedBox, ListedPhoto, placed_boxes
 from webapp.services.cars.boxes import check_box
-from webapp.services.exports.categories import ANY_CAR
 from webapp.services.exports.export_format import folder_of
 from webapp.services.labels.box_matching import match_boxes
 from webapp.services.labels.label_mapping import current_card

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, select
 from sqlalchemy.orm import aliased
 
 from webapp.domain import NO_CAR, PERSON, WHOLE, Box
@@ -47,14 +47,18 @@ def _standing() -> Select[BoxEvent]:
     return select(BoxEvent).where(BoxEvent.car_id.is_not(None), ~undone)
 
 
-def checked_photos(limit: int) -> Sequence[Photo]:
-    """The newest `limit` photos in which people gave every car a ground truth or drew it, and every
-    car that they did not call none has a box."""
+def is_checked() -> ColumnElement[bool]:
+    """SQL: people gave every car of a photo a ground truth or drew it, and every car that they did
+    not call none has a box."""
     of_photo = exists().where(Car.photo_id == Photo.id).correlate(Photo)
     unchecked = of_photo.where(Car.ground_truth.is_(None), Car.found_by != PERSON)
     boxless = of_photo.where(Car.found_by == WHOLE, Car.ground_truth.is_distinct_from(NO_CAR))
-    checked = of_photo.where(or_(Car.ground_truth.is_not(None), Car.found_by == PERSON))
-    statement = select(Photo).where(Photo.deleted_at.is_(None), checked, ~unchecked, ~boxless)
+    return and_(of_photo, ~unchecked, ~boxless)
+
+
+def checked_photos(limit: int) -> Sequence[Photo]:
+    """The newest `limit` photos of which `is_checked` is true."""
+    statement = select(Photo).where(Photo.deleted_at.is_(None), is_checked())
     return db.session.scalars(statement.order_by(Photo.id.desc()).limit(limit)).all()
 
 

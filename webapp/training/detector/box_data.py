@@ -1,13 +1,13 @@
 """Photos with the boxes of the objects in them, from a data folder with a list in any format."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.domain import NO_CAR
+from webapp.domain import ANY_CAR, NO_CAR, PERSON, UNUSABLE
 from webapp.errors import BadLabelFileError, NoLabelFileError, PhotoRefusedError, TrainingError
 from webapp.inference.decoding.images import upright_size
 from webapp.label_files.listed_photo import Edges, ListedBox, ListedPhoto, placed_boxes
@@ -132,7 +132,7 @@ def _boxed_photo(path: Path, lines: list[ListedPhoto], file: str, folder: str) -
                         f"{box.where}: {path.name} has this box already. Remove one of the two."
                     )
                 if box.label != NO_CAR:
-                    boxes.append(box)
+                    boxes.append(_as_seen(box) if box.found_by else box)
                     edges.append(place)
     except BadLabelFileError as error:
         raise TrainingError(f"{file}, {error}") from error
@@ -146,3 +146,11 @@ def _boxed_photo(path: Path, lines: list[ListedPhoto], file: str, folder: str) -
         np.array([box.crowd for box in boxes], np.bool_),
         lines[0].source or folder,
     )
+
+
+def _as_seen(box: ListedBox) -> ListedBox:
+    """A box of our own exports: a car, or where people called it unusable what tells nothing. One
+    that people drew or named counts like one that they drew, whatever the detector's score."""
+    named = box.label not in ("", ANY_CAR)
+    score = 1.0 if named or box.found_by == PERSON else box.score
+    return replace(box, label="", score=score, crowd=box.crowd or box.label == UNUSABLE)

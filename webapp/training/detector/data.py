@@ -1,5 +1,6 @@
 """The photos that a detector learns from: their boxes, what each box counts as, the split."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class BoxData:
             else:
                 paths = files_in(folder)
             listed += [LabelledPhoto(path, role, source=source) for path in paths]
+        self._say_what_counts_as_nothing()
         side = round(1.5 * max(recipe.input.height, recipe.input.width))
         readable, self.refused = read_examples(listed, side)
         for name, why in self.refused:
@@ -47,6 +49,18 @@ class BoxData:
         examples, self.repeated, self.two_roles = once_each(readable)
         self.examples = group(examples, recipe.split)
         self.parts: Parts = split(self.examples, recipe.split, earlier_parts(weights))
+
+    def _say_what_counts_as_nothing(self) -> None:
+        """A line with the classes of people's boxes that are neither cars nor ignored."""
+        counts = Counter(
+            name
+            for photo in self._boxed.values()
+            for name, kind in zip(photo.classes, box_kinds(photo, self.recipe), strict=True)
+            if kind == NOTHING and name.lower() not in self.recipe.cars
+        )
+        if counts:
+            listed = ", ".join(f"{name} {number:,}" for name, number in counts.most_common(12))
+            say(f"boxes of classes that are no cars: {listed}")
 
     def scenes(self, part: str) -> list[Scene]:
         """The photos of a part that have a list of boxes."""

@@ -24,6 +24,7 @@ from webapp.services.exports.export_format import (
     replacing,
     write_whole,
 )
+from webapp.services.exports.order import ExportOrder
 from webapp.services.exports.run import ExportRun, as_json
 from webapp.services.exports.zip_stream import ZipStream
 from webapp.storage.exports import CLASS
@@ -31,6 +32,7 @@ from webapp.storage.exports import CLASS
 TABLE = "photos.csv"
 BOXES = "boxes.jsonl"
 MANIFEST = "manifest.json"
+TOGETHER = "photos"  # the folder of photos that are in no folder of a class
 _IN_MEMORY = 4 * 1024 * 1024  # bytes of a list; more wait in a temporary file
 # `sha256` is that of the upload; `file_sha256` that of the file here, another when metadata was
 # left out or a car was cut out. Then `car` is its id, and `box` its x, y, width and height.
@@ -115,8 +117,10 @@ def _files_of(record: Record, run: ExportRun) -> list[_File]:
     """The file of a photo, or those of its cars."""
     row = record.row
     if not run.order.crops:
-        known = "" if run.strips(row) else row.sha256
-        path = path_of(record, run.format_of(row))
+        known, format = "" if run.strips(row) else row.sha256, run.format_of(row)
+        path = path_of(record, format)
+        if run.order.boxes:
+            path = f"{TOGETHER}/{name_of(record, row.public_id, format)}"
         return [_File(path, record.main, known, lambda: run.read(row))]
     cars = run.order.cut_cars(record)
     cut = cache(lambda: run.cut(row, [car.box for car in cars]))  # all with one decoding
@@ -142,10 +146,11 @@ def _kept(path: Path, sha256: str | None) -> bytes | None:
 
 class _Lists:
     """The lists of the files of an export: photos.csv, and boxes.jsonl with the cars in boxes of
-    whole photos, where there are any."""
+    whole photos, where there are any; for detectors also with the photos without a car."""
 
-    def __init__(self, table: IO[bytes], boxes: IO[bytes], *, crops: bool) -> None:
-        self._table, self._boxes, self._crops = table, boxes, crops
+    def __init__(self, table: IO[bytes], boxes: IO[bytes], order: ExportOrder) -> None:
+        self._table, self._boxes = table, boxes
+        self._crops, self._every_photo = order.crops, order.boxes
         self._write_line(_HEADING + (_OF_CROPS if self._crops else ()))
 
     @property
@@ -164,7 +169,7 @@ class _Lists:
         if self._crops:
             box = " ".join(f"{share:.6g}" for share in file.car.box)
             line += (file.car.row.public_id, box)
-        elif record.boxed:
+        elif record.boxed or self._every_photo:
             told = {"file": file.path, "boxes": [_box(car) for car in record.boxed]}
             self._boxes.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
         self._write_line(line)
@@ -177,7 +182,7 @@ class _Lists:
 def _lists(run: ExportRun) -> Iterator[_Lists]:
     """The lists of an export, of which what is too long for memory waits in temporary files."""
     with SpooledTemporaryFile(_IN_MEMORY) as table, SpooledTemporaryFile(_IN_MEMORY) as boxes:
-        yield _Lists(table, boxes, crops=run.order.crops)
+        yield _Lists(table, boxes, run.order)
 
 
 def _box(car: CarRecord) -> dict[str, object]:
