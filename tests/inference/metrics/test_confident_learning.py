@@ -33,6 +33,12 @@ def test_a_contradiction_below_the_threshold_is_no_reason_to_doubt() -> None:
     assert doubts(probabilities, np.array([0, 0, 1])) == []
 
 
+def test_a_less_probable_label_is_no_reason_to_doubt_however_low_its_threshold() -> None:
+    probabilities = np.array([[0.86, 0.02, 0.12], [0.9, 0.0, 0.1], [0.01, 0.01, 0.98]])
+    given = np.array([0, 0, 1])
+    assert [doubt.row for doubt in doubts(probabilities.astype(np.float32), given)] == []
+
+
 def test_the_lowest_margin_comes_first() -> None:
     probabilities = np.array([[0.3, 0.7], [0.1, 0.9], [0.3, 0.7], [0.9, 0.1]], dtype=np.float32)
     assert [doubt.row for doubt in doubts(probabilities, np.array([0, 0, 1, 0]))] == [1, 0]

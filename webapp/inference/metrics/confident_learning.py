@@ -40,8 +40,9 @@ def doubts(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> list[
 
     With p(j; x) the probability of label j for photo x and t(j) the mean of p(j; x) over the photos
     that were given j, a photo counts as really being argmax p(j; x) over the labels with p(j; x) >=
-    t(j). It is suspected when that is another label than the given one i: it stands outside the
-    diagonal of the confident joint. The order is by margin, then by self-confidence p(i; x), both
+    t(j). It is suspected when that is another label than the given one i, and a more probable one:
+    it stands outside the diagonal of the confident joint, for a reason that is not the low
+    threshold of a label with few photos. The order is by margin, then by self-confidence p(i; x), both
     ascending. The thresholds are per class, so a label of which the model is never very sure is not
     suspected for that alone.
 
@@ -57,7 +58,7 @@ def doubts(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> list[
     rest = probabilities.copy()
     rest[rows, given] = -1.0
     margin = own - rest.max(axis=1)
-    suspected = np.flatnonzero((confident.max(axis=1) >= 0) & (other != given))
+    suspected = np.flatnonzero(confident.max(axis=1) > own)
     order = suspected[np.lexsort((suspected, own[suspected], margin[suspected]))]
     columns = (order, other[order], own[order], probabilities[order, other[order]], margin[order])
     return [_Doubt(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
