@@ -42,9 +42,9 @@ def doubts(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> list[
     that were given j, a photo counts as really being argmax p(j; x) over the labels with p(j; x) >=
     t(j). It is suspected when that is another label than the given one i, and a more probable one:
     it stands outside the diagonal of the confident joint, for a reason that is not the low
-    threshold of a label with few photos. The order is by margin, then by self-confidence p(i; x), both
-    ascending. The thresholds are per class, so a label of which the model is never very sure is not
-    suspected for that alone.
+    threshold of a label with few photos. The order is by margin, then by self-confidence p(i; x),
+    both ascending. The thresholds are per class, so a label of which the model is never very sure
+    is not suspected for that alone.
 
     Meaningful only for photos that the model was not trained on.
     """
