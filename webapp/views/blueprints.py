@@ -1,9 +1,9 @@
 """The blueprints of all pages: a new page of a noun joins one of them, a new noun is a line
 here."""
 
-from webapp.views import cars as car_boxes
 from webapp.views import exports, jobs, layout, webhooks
 from webapp.views.accounts import keys, login, users
+from webapp.views.cars import boxes
 from webapp.views.labels import label_import, label_sets, log, merges, relabel
 from webapp.views.models import cards, model_import, versions
 from webapp.views.photos import bulk, gallery, heat_map, retention, upload
@@ -13,7 +13,7 @@ from webapp.views.stats import stats
 BLUEPRINTS = tuple(
     module.bp
     for module in (
-        *(upload, gallery, heat_map, car_boxes, bulk, retention),
+        *(upload, gallery, heat_map, boxes, bulk, retention),
         *(relabel, label_import, label_sets, merges, log),
         *(queue, suspects, stats),
         *(cards, versions, model_import),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
 from tests.conftest import draw
+from tests.fakes import FakeClassifier, make_card
 from tests.several_cars import GivenDetector
-from tests.views.conftest import Send, form_of, text_of
+from tests.views.conftest import Send, form_of, send_photo, text_of
+from webapp.inference.models.card import Label
 
 
 @pytest.fixture
@@ -183,7 +187,8 @@ def test_the_form_shows_where_the_box_is(reviewer: FlaskClient, two: str) -> Non
         ({"left": "x"}, "Left must be a number of percent from 0 to 100."),
         ({"top": "-1"}, "Top must be a number of percent from 0 to 100."),
         ({"width": "nan"}, "Width must be a number of percent from 0 to 100."),
-        ({"left": "80"}, "The box must lie inside the photo"),
+        ({"left": "80"}, "inside the photo: left and width add up to at most 100 %."),
+        ({"top": "80"}, "inside the photo: top and height add up to at most 100 %."),
         ({"width": "0.1"}, "The box is too small"),
     ],
 )
@@ -192,6 +197,29 @@ def test_a_box_that_cannot_be_is_refused(
 ) -> None:
     assert sentence in drawn(reviewer, two, **numbers)
     assert len(car_ids(reviewer, two)) == 2
+
+
+def test_what_was_typed_stays_with_what_is_wrong_beside_it(reviewer: FlaskClient, two: str) -> None:
+    second = car_ids(reviewer, two)[1]
+    data = {"left": "80", "top": "ten", "width": "30", "height": "25", "car": second}
+    answer = reviewer.post(f"{two}/cars", data=data)
+    page = text_of(answer)
+    assert answer.status_code == 422 and '<details class="tight" id="draw" open>' in page
+    for field, typed, wrong in (("left", "80", ""), ("top", "ten", "Top must be a number")):
+        (line,) = re.findall(f'<input[^>]*id="draw-{field}"[^>]*>', page)
+        assert f'value="{typed}"' in line and ('aria-invalid="true"' in line) is bool(wrong)
+        assert f'<small id="draw-{field}-hint" class="error">{wrong}' in page or not wrong
+    assert 'id="draw-width-hint" class="error">The box must lie inside' in page
+    assert re.search(f'data-car="{second}" aria-label="[^"]*" aria-current="true"', page)
+
+
+def test_a_box_that_cannot_be_moved_there_stays_typed(reviewer: FlaskClient, two: str) -> None:
+    first = car_ids(reviewer, two)[0]
+    data = {"left": "5", "top": "10", "width": "0.1", "height": "80"}
+    answer = reviewer.post(f"/cars/{first}/box", data=data)
+    assert answer.status_code == 422 and 'id="move" open' in answer.text
+    assert "The box is too small" in answer.text
+    assert re.search(r'id="move-width"[^>]* value="0.1"', answer.text)
 
 
 def test_a_photo_that_no_detector_has_seen_gets_a_box(reviewer: FlaskClient, whole: str) -> None:
@@ -256,3 +284,29 @@ def test_a_tile_says_how_many_more_cars_there_are(client: FlaskClient, two: str)
 def test_a_number_of_cars_that_cannot_be_chosen_is_named(client: FlaskClient) -> None:
     answer = client.get("/gallery?cars=many")
     assert answer.status_code == 400 and "cars must be one of 0, 1, 2, 3+." in answer.text
+
+
+def test_the_ranking_can_be_seen_as_a_polar_chart_with_its_numbers(
+    client: FlaskClient, two: str
+) -> None:
+    second = car_ids(client, two)[1]
+    assert (
+        f'href="{two}?car={second}&amp;chart=polar#ranks"' in client.get(f"{two}?car={second}").text
+    )
+    page = client.get(f"{two}?car={second}&chart=polar").text
+    assert 'class="chart polar"' in page and "<title>McLaren: " in page
+    assert f'href="{two}?car={second}#ranks"' in page and page.count('<span class="pct">') > 5
+    assert client.get(f"{two}?chart=pie").status_code == 400
+
+
+def test_bars_stand_beside_short_names(client: FlaskClient, two: str) -> None:
+    page = client.get(two).text
+    assert '<ol class="ranks">' in page and '<h1 class="answer">' in page
+
+
+def test_bars_stand_below_long_names(make_app: Callable[..., Flask]) -> None:
+    name = "Lamborghini Gallardo LP 570-4 Superleggera 2012"
+    labels = (Label("gallardo", name, "#FF8700"), Label("lada", "Lada", "#000000"))
+    other = make_app(FakeClassifier(make_card(labels=labels))).test_client()
+    page = other.get(f"/photos/{send_photo(other)}").text
+    assert '<ol class="ranks stacked">' in page and '<h1 class="answer long">' in page

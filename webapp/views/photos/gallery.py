@@ -7,14 +7,13 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import ALL_MODELS, WHOLE
+from webapp.domain import ALL_MODELS
 from webapp.errors import (
     BadRequestError,
-    ModelNotFoundError,
     NotAllowedError,
     PhotoDeletedError,
 )
-from webapp.extensions import get_extensions, get_files, get_limiter, get_pipeline, get_registry
+from webapp.extensions import get_files, get_limiter, get_pipeline, get_registry
 from webapp.gallery_filter import (
     PARAMETERS,
     GalleryFilter,
@@ -25,22 +24,18 @@ from webapp.gallery_filter import (
 )
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
-from webapp.inference.models.label_set import CurrentLabel, as_current
 from webapp.services.accounts import users
-from webapp.services.photos import classify, deletion, gallery, lookalikes, own_uploads
-from webapp.services.photos.gallery import Car, Photo, PhotoDetails, Prediction
+from webapp.services.photos import classify, deletion, gallery, own_uploads
+from webapp.services.photos.gallery import Photo
 from webapp.services.stats.training_membership import read_lists
 from webapp.storage.photos.bulk import anything_deleted
-from webapp.storage.photos.lookalikes import near_photos
 from webapp.storage.photos.pages import count_by_outcome
 from webapp.views import guards
-from webapp.views.cars import box_form
 from webapp.views.flashes import note
-from webapp.views.labels.relabel import search_values
-from webapp.views.layout import label_groups, live_cards, model_choices, render_page
-from webapp.views.photos import heat_map, history
+from webapp.views.layout import label_groups, model_choices, render_page
+from webapp.views.photos import photo_page
 from webapp.views.photos.bulk import BulkForm
-from webapp.views.photos.presenters import FIRST, card_for, present_photo, present_prediction
+from webapp.views.photos.presenters import card_for, present_photo, present_prediction
 from webapp.views.photos.query_filters import (
     TABS,
     FilterForm,
@@ -49,7 +44,6 @@ from webapp.views.photos.query_filters import (
 )
 
 bp = Blueprint("gallery", __name__)
-_MOST_SAME = 6  # photos that are nearly the same
 _SIZES = {"large": 24, "small": 56}  # photos on a page, by the size of their tiles
 
 
@@ -102,36 +96,11 @@ def photo(public_id: str) -> ResponseReturnValue:
     """One photo: a model's answer in words (`?model=` says whose) about one of its cars (`?car=`,
     else the main one), what became of it, facts."""
     try:
-        details = gallery.get_details(public_id, request.args.get("car", ""))
+        return photo_page.render(
+            public_id, request.args.get("car", ""), request.args.get("model", "")
+        )
     except PhotoDeletedError:
         return _gone(public_id)
-    model = request.args.get("model", "")
-    prediction = _answer_of(details, model)
-    answer = present_prediction(prediction, details.answers) if prediction else None
-    browsing = guards.may_browse()
-    return render_template(
-        "photos/photo.html",
-        heat=heat_map.offer(details.car, prediction, answer),
-        details=details,
-        photo=details.photo,
-        car=details.car,
-        outcome=prediction.outcome if prediction else details.car.outcome,
-        prediction=prediction,
-        card=card_for(prediction) if prediction else None,
-        answer=answer,
-        silent=_silent(details),
-        chosen=prediction.model if prediction else model,
-        history=history.lines(details),
-        reference=_reference(details.car),
-        first=FIRST,
-        same=near_photos(details.photo, _MOST_SAME) if browsing else [],
-        alike=lookalikes.looks_like(prediction) if prediction and browsing else [],
-        candidates=lookalikes.CANDIDATES,
-        token=guards.delete_token(public_id),
-        came_with=own_uploads.came_with(public_id, guards.owner().id),
-        again=request.args.get("sent") == "again",
-        **_car_values(details, prediction),
-    )
 
 
 @bp.get("/photos/<public_id>/models")
@@ -147,7 +116,7 @@ def opinions(public_id: str) -> ResponseReturnValue:
             (each, present_prediction(each, details.answers), card_for(each))
             for each in details.answers
         ],
-        silent=_silent(details),
+        silent=photo_page.silent(details),
         again=request.args.get("sent") == "again",
     )
 
@@ -265,52 +234,6 @@ def _gone(public_id: str) -> ResponseReturnValue:
         ends=photo.deleted_at + deletion.GRACE if photo and photo.deleted_at else None,
     )
     return body, 410
-
-
-def _answer_of(details: PhotoDetails, model: str) -> Prediction | None:
-    """What `model` says, or the shown answer; None when it has not looked yet."""
-    for prediction in details.answers:
-        if prediction.model == model or (not model and prediction.shown):
-            return prediction
-    if model and model not in get_extensions().live_models():
-        raise ModelNotFoundError(
-            f"There is no model called “{model[:80]}” that could look at this photo."
-        )
-    return None
-
-
-def _silent(details: PhotoDetails) -> list[tuple[str, str]]:
-    """Live models that have not looked at the photo yet, as (name, title)."""
-    answered = {prediction.model for prediction in details.answers}
-    return [(name, title) for name, title in model_choices() if name not in answered]
-
-
-def _car_values(details: PhotoDetails, prediction: Prediction | None) -> dict[str, Any]:
-    """The cars of the photo with what they show, forms for their boxes, labels that letters
-    found."""
-    car, text = details.car, request.args.get("q", "").strip()
-    cars = gallery.cars_of(details.photo)
-    place = [each.id for each in cars].index(car.id)
-    values: dict[str, Any] = {
-        "cars": [(each, present_photo(each)) for each in cars],
-        "after": cars[(place + 1) % len(cars)].public_id,
-        "before": cars[place - 1].public_id,
-        "draw_form": box_form(),
-        "move_form": box_form(car) if car.found_by != WHOLE else None,
-        "text": text,
-    }
-    if text and guards.person() and prediction:
-        values |= search_values(text, prediction.model)
-    return values
-
-
-def _reference(car: Car) -> CurrentLabel | None:
-    """The label that an admin may make the photo of a main car the reference photo of."""
-    card = next((card for card in live_cards() if card.name == car.truth_model), None)
-    if card is None or not car.ground_truth or car.position or not guards.is_admin():
-        return None
-    label = card.label(car.ground_truth)
-    return as_current(label) if label else None
 
 
 def _needs_no_token(public_id: str) -> bool:

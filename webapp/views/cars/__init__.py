@@ -1,0 +1,1 @@
+"""Cars in the browser: their boxes, and what is in one."""
