@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.fakes import FakeClassifier
+from tests.several_cars import GivenDetector
 from tests.views.conftest import Send
 from webapp.domain import SHORT
 from webapp.extensions import get_tools
@@ -252,6 +253,47 @@ def test_more_photos_than_one_waits_for_become_a_job(
     Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
     address = re.search(r'href="(/jobs/[\w-]+)"', reviewer.get("/jobs").text)
     assert address and "3 it had seen before" in reviewer.get(address[1]).text
+
+
+def test_the_detector_looks_at_picked_photos(
+    reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = send()
+    assert "Look again for cars" not in reviewer.get("/gallery").text
+    GivenDetector(monkeypatch)
+    assert "Look again for cars" in reviewer.get("/gallery").text
+    assert "Look for cars</button>" in reviewer.get(f"/photos/{photo}").text
+    form = {"action": "detect", "ids": [photo], "next": f"/photos/{photo}"}
+    page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+    assert "The detector looked at 1 photo." in page and "Cars in this photo" in page
+    assert "for cars</button>" not in page  # this version has nothing more to say
+    page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+    assert "looked at 0 photos. 1 photo it had seen before." in page
+
+
+def test_the_detector_looks_at_what_a_filter_lets_through_in_a_job(
+    app: Flask, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("webapp.services.photos.bulk", "webapp.views.photos.bulk"):
+        monkeypatch.setattr(f"{module}.MOST_RANKED", 1)
+    for mark in range(3):
+        send("#C00000", mark=mark)
+    send("#FF8700")
+    GivenDetector(monkeypatch)
+    form = {"action": "detect", "scope": "all", "decision": "ferrari"}
+    page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+    assert "in 3 photos?" in page and "a job does it" in page
+    page = press(reviewer, page)
+    assert "car-detector 1 looks at photos with decision ferrari" in page
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
+    address = re.search(r'href="(/jobs/[\w-]+)"', reviewer.get("/jobs").text)
+    assert address and "looked at 3 photos" in reviewer.get(address[1]).text
+
+
+def test_without_a_detector_nothing_looks_for_cars(reviewer: FlaskClient, send: Send) -> None:
+    form = {"action": "detect", "ids": [send()]}
+    page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+    assert "No detector is live, so nothing can look for cars." in page
 
 
 def test_a_version_s_page_leads_to_the_whole_history(

@@ -6,7 +6,7 @@ people come in between. When the server stops in the middle, what was done stand
 the same batch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from webapp.domain import UNDO
@@ -21,7 +21,6 @@ from webapp.services.labels.relabel import (
     label_cars,
     resolve_label,
 )
-from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.services.photos.deletion import purge
 from webapp.storage.cars.cars import main_cars
 from webapp.storage.database import count_rows, last_id, writing
@@ -139,12 +138,14 @@ def delete_all(selection: Selection, stamp: Stamp, files: FileStore) -> Relabell
     return done
 
 
-def ask_all(
-    selection: Selection, pipeline: Pipeline, *, standing: bool
+def look_at_all(
+    selection: Selection, look: Callable[[Photo], bool]
 ) -> tuple[Relabelled, MarqueError | None]:
-    """Let a version look at photos, at most `MOST_RANKED`; `standing`: it stands for its model.
+    """Let a version look at photos, at most `MOST_RANKED`: `look` is False for one that it has seen
+    before.
 
-    Returns what was done, and is kept, and the error that ended it early, if any.
+    Returns what was done, and is kept, and the error that ended it early, if any. Raises
+    `BadRequestError` for no photo, or too many.
     """
     numbers = _numbers(selection, MOST_RANKED + 1)
     if len(numbers) > MOST_RANKED:
@@ -157,7 +158,7 @@ def ask_all(
     changed = met = 0
     for photo in photos.photos_by_number(numbers):
         try:
-            changed += ask_models(photo, pipeline, standing=standing)
+            changed += look(photo)
         except MarqueError as error:
             return Relabelled(changed, met - changed, ""), error
         met += 1

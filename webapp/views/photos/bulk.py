@@ -2,6 +2,7 @@
 page of deleted photos."""
 
 import re
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -9,23 +10,27 @@ from flask.typing import ResponseReturnValue
 from wtforms import SelectField, StringField, ValidationError
 from wtforms.validators import AnyOf
 
-from webapp.errors import BadRequestError, InvalidFormError, NotAllowedError
+from webapp.domain import ALL_MODELS
+from webapp.errors import BadRequestError, InvalidFormError, MarqueError, NotAllowedError
 from webapp.extensions import (
     get_classifier,
     get_extensions,
     get_files,
     get_limiter,
+    get_pipeline,
     get_registry,
     load_version,
 )
 from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
+from webapp.services.cars.look_again import look_again
 from webapp.services.jobs.queue import Job
 from webapp.services.jobs.types import bulk as bulk_job
+from webapp.services.jobs.types import detect as detect_job
 from webapp.services.jobs.types import reclassify as reclassify_job
 from webapp.services.labels.relabel import Relabelled, check_label
 from webapp.services.photos import bulk
 from webapp.services.photos.bulk import MOST, MOST_RANKED, Change, Selection
-from webapp.services.photos.classify import Pipeline
+from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.services.photos.deletion import GRACE
 from webapp.storage.labels.events import Stamp
 from webapp.storage.photos.bulk import deleted_batches
@@ -39,7 +44,8 @@ from webapp.views.photos.query_filters import filter_texts
 from webapp.views.template_filters import count
 
 bp = guards.guard(Blueprint("bulk", __name__), guards.people_only)
-_ACTIONS = ("label", "confirm", "star", "unstar", "ask", "export", "delete")
+_ACTIONS = ("label", "confirm", "star", "unstar", "ask", "detect", "export", "delete")
+_LOOKS = ("ask", "detect")  # a version looks at each photo, which takes a moment
 # What an action did, what is said when it changed nothing, and of the photos that it left alone.
 _DONE = {
     "confirm": (
@@ -105,6 +111,8 @@ class BulkForm(Form):
             check_label(self.label.data, live_choice())
         if self.action.data == "delete" and not guards.is_admin():
             raise NotAllowedError("Only an admin may delete photos. Ask one, or log in as one.")
+        if self.action.data == "detect" and get_extensions().detector() is None:
+            raise BadRequestError("No detector is live, so nothing can look for cars.")
 
 
 @bp.post("/gallery/many")
@@ -132,9 +140,9 @@ def preview() -> ResponseReturnValue:
     form.check()
     action, selection = form.action.data, form.selection()
     forecast = bulk.forecast(selection)
-    most = MOST_RANKED if action == "ask" else MOST
+    most = MOST_RANKED if action in _LOOKS else MOST
     by_job = forecast.photos > most and (
-        action in bulk.ACTIONS or (action == "ask" and not selection.ids)
+        action in bulk.ACTIONS or (action in _LOOKS and not selection.ids)
     )
     number = count(min(forecast.photos, MOST), "photo")
     return render_template(
@@ -169,6 +177,9 @@ def _do(form: BulkForm, selection: Selection) -> None:
     action, stamp = form.action.data, Stamp(guards.who(), "gallery")
     if action == "ask":
         _ask(form.version, selection)
+    elif action == "detect":
+        look = partial(look_again, pipeline=get_pipeline(ALL_MODELS))
+        _note_looked("The detector", bulk.look_at_all(selection, look))
     elif action == "delete":
         _note_done(action, bulk.delete_all(selection, stamp, get_files()))
     else:
@@ -192,8 +203,14 @@ def _ask(version: tuple[str, int], selection: Selection) -> None:
     classifier = get_classifier(name) if live else load_version(name, number)
     detector = get_extensions().detector()
     pipeline = Pipeline([classifier], get_files(), get_limiter(), detector)
-    done, trouble = bulk.ask_all(selection, pipeline, standing=live)
-    words = f"{model_title(name)}, version {number}, looked at {count(done.changed, 'photo')}."
+    look = partial(ask_models, pipeline=pipeline, standing=live)
+    looked = bulk.look_at_all(selection, look)
+    _note_looked(f"{model_title(name)}, version {number},", looked)
+
+
+def _note_looked(who: str, looked: tuple[Relabelled, MarqueError | None]) -> None:
+    done, trouble = looked
+    words = f"{who} looked at {count(done.changed, 'photo')}."
     if done.skipped:
         words += f" {count(done.skipped, 'photo')} it had seen before."
     if trouble:
@@ -221,6 +238,8 @@ def _enqueue(form: BulkForm, selection: Selection) -> Job | None:
         return bulk_job.enqueue(params, guards.sender())
     if action == "ask" and bulk.is_large(selection, MOST_RANKED):
         return reclassify_job.enqueue(get_registry(), *form.version, selection, guards.sender())
+    if action == "detect" and bulk.is_large(selection, MOST_RANKED):
+        return detect_job.enqueue(get_extensions().detector(), selection, guards.sender())
     return None
 
 

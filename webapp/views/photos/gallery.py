@@ -13,7 +13,7 @@ from webapp.errors import (
     NotAllowedError,
     PhotoDeletedError,
 )
-from webapp.extensions import get_files, get_limiter, get_pipeline, get_registry
+from webapp.extensions import get_extensions, get_files, get_limiter, get_pipeline, get_registry
 from webapp.gallery_filter import (
     PARAMETERS,
     GalleryFilter,
@@ -85,6 +85,7 @@ def index() -> ResponseReturnValue:
         tags=[] if error else filter_tags(asked),
         form=FilterForm(asked, [user.name for user in users.all_users()] if person else [], error),
         bulk_form=_bulk_form(wanted) if person else None,
+        detector=get_extensions().live_detector(),
         labels=label_groups(wanted.model, retired=False) if person else [],
         deleted=guards.is_admin() and anything_deleted(),
     )

@@ -7,12 +7,12 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain import WHOLE
 from webapp.errors import BadRequestError, MarqueError, ModelNotFoundError
-from webapp.extensions import get_extensions
+from webapp.extensions import get_extensions, get_registry
 from webapp.inference.models.label_set import CurrentLabel, as_current
 from webapp.reports.charts import Svg
 from webapp.reports.polar import Sector, polar_svg
 from webapp.services.photos import gallery, lookalikes, own_uploads
-from webapp.services.photos.gallery import Car, PhotoDetails, Prediction
+from webapp.services.photos.gallery import Car, Photo, PhotoDetails, Prediction
 from webapp.storage.photos.lookalikes import near_photos
 from webapp.views import guards
 from webapp.views.cars.box_form import BoxForm, draw_form, move_form
@@ -63,6 +63,7 @@ def render(
         answer=answer,
         polar=_polar(answer) if answer and asked["chart"] else None,
         silent=silent(details),
+        unseen=_is_unseen(details.photo),
         chosen=prediction.model if prediction else model,
         history=history.lines(details),
         reference=_reference(details.car),
@@ -82,6 +83,13 @@ def silent(details: PhotoDetails) -> list[tuple[str, str]]:
     """Live models that have not looked at the photo yet, as (name, title)."""
     answered = {prediction.model for prediction in details.answers}
     return [(name, title) for name, title in model_choices() if name not in answered]
+
+
+def _is_unseen(photo: Photo) -> bool:
+    """True when a detector is live that has not looked at a photo; nor has a later version."""
+    name = get_extensions().live_detector()
+    live = name and get_registry().live_version(name)
+    return bool(name) and (photo.detector_version or 0) < (live or 1)
 
 
 def _answer_of(details: PhotoDetails, model: str) -> Prediction | None:
