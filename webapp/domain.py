@@ -282,6 +282,7 @@ def ready_rendition(
 
 # events
 UNSURE, RELABELLED = "photo.low_confidence", "photo.relabelled"
+BOXED = "photo.boxes_changed"
 PROMOTED, TESTED = "model.promoted", "test"
 # states of a delivery
 WAITING, DELIVERED, GIVEN_UP = "waiting", "delivered", "given up"

@@ -2,14 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, select, update
 from sqlalchemy.orm import contains_eager
 
 from webapp.domain import DELIVERED, GIVEN_UP, WAITING
 from webapp.storage.database import db, update_rows
-from webapp.storage.tables import LabelEvent, Webhook, WebhookDelivery, WebhookEvent, now
+from webapp.storage.tables import (
+    BoxEvent,
+    LabelEvent,
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
+    now,
+)
+
+_Event = TypeVar("_Event", LabelEvent, BoxEvent)
 
 # ---- webhooks ----
 
@@ -36,9 +45,10 @@ def subscribers(event_type: str, *conditions: ColumnElement[bool]) -> list[Webho
 # ---- events ----
 
 
-def last_event_about(about: str) -> WebhookEvent | None:
-    """The newest event about a photo, batch or promotion, or None."""
+def last_event_about(event_type: str, about: str) -> WebhookEvent | None:
+    """The newest event of a type about a photo, batch or promotion, or None."""
     statement = select(WebhookEvent).where(WebhookEvent.about == about)
+    statement = statement.where(WebhookEvent.type == event_type)
     return _fresh(statement.order_by(WebhookEvent.id.desc()).limit(1)).one_or_none()
 
 
@@ -124,16 +134,17 @@ def last_trouble(number: int) -> str:
 # ---- what events are about ----
 
 
-def label_events(batch: str, after: int, limit: int) -> Sequence[LabelEvent]:
-    """The first label events of a batch with numbers over `after`."""
-    statement = select(LabelEvent).where(LabelEvent.batch == batch, LabelEvent.id > after)
-    return db.session.scalars(statement.order_by(LabelEvent.id).limit(limit)).all()
+def batch_events(table: type[_Event], batch: str, after: int, limit: int) -> Sequence[_Event]:
+    """The first label or box events of a batch with numbers over `after`."""
+    statement = select(table).where(table.batch == batch, table.id > after)
+    return db.session.scalars(statement.order_by(table.id).limit(limit)).all()
 
 
-def count_label_events(batch: str, after: int) -> tuple[int, int]:
-    """How many label events a batch has with numbers over `after`, and the last number (or 0)."""
-    columns = func.count(), func.coalesce(func.max(LabelEvent.id), 0)
-    rows = select(*columns).where(LabelEvent.batch == batch, LabelEvent.id > after)
+def count_batch_events(table: type[_Event], batch: str, after: int) -> tuple[int, int]:
+    """How many label or box events a batch has with numbers over `after`, and the last number (or
+    0)."""
+    columns = func.count(), func.coalesce(func.max(table.id), 0)
+    rows = select(*columns).where(table.batch == batch, table.id > after)
     count, last = db.session.execute(rows).one()
     return count, last
 

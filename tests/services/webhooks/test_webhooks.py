@@ -15,13 +15,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from tests.cars import RIGHT, put_cars
 from tests.conftest import ROOT
-from tests.fakes import FakeClassifier
+from tests.fakes import FakeClassifier, make_card
 from tests.receiver import Receiver, receiving
 from webapp.config import Config
-from webapp.domain import PROMOTED, RELABELLED, SHORT, UNSURE, Who
+from webapp.domain import BOXED, NO_CAR, PROMOTED, RELABELLED, SHORT, UNSURE, Who
 from webapp.errors import WebhookError, WebhookNotFoundError
-from webapp.extensions import get_registry, get_tools
+from webapp.extensions import get_pipeline, get_registry, get_tools
+from webapp.services.cars import boxes
+from webapp.services.cars.boxes import DrawnCar
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Owner
 from webapp.services.jobs.types import webhook_delivery as delivery
@@ -29,7 +32,7 @@ from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
 from webapp.services.labels import relabel, undo
 from webapp.services.models import promotion as promote
-from webapp.services.photos import bulk
+from webapp.services.photos import bulk, deletion
 from webapp.services.photos.bulk import Selection
 from webapp.services.webhooks import events, transport, webhooks
 from webapp.services.webhooks.events import labels_changed
@@ -166,10 +169,12 @@ def test_a_relabelling_tells_from_what_to_what(
     run_jobs(app)
     data = receiver.bodies[0]["data"]
     assert receiver.bodies[0]["type"] == RELABELLED
+    (car,) = data["photo"]["cars"]
+    where = {"car": car["id"], "box": [0, 0, 1, 1], "ground_truth": "haas"}
     assert (data["who"], data["count"], data["changes"]) == (
         "Anna",
         1,
-        [{"id": photo, "from": None, "to": "haas"}],
+        [{"id": photo, "from": None, "to": "haas"} | where],
     )
     assert data["photo"]["ground_truth"] == "haas"
 
@@ -480,3 +485,65 @@ def test_what_happens_while_a_job_works_is_left_to_another_one(
     assert len(all_jobs()) == 2
     run_jobs(app)
     assert len(receiver.messages) == 4
+
+
+# ---- cars ----
+
+BOX, MOVED = (0.1, 0.1, 0.4, 0.5), (0.15, 0.1, 0.4, 0.5)
+
+
+def box_stamp() -> Stamp:
+    return Stamp(WHO, "photo", "missed")
+
+
+def told(receiver: Receiver, event_type: str) -> list[dict[str, Any]]:
+    return [body["data"] for body in receiver.bodies if body["type"] == event_type]
+
+
+def test_a_relabelling_names_the_car_with_its_box(
+    app: Flask, upload: Upload, hook: Webhook, receiver: Receiver
+) -> None:
+    second = put_cars(upload())[1]
+    relabel.relabel_car(second, "haas", [make_card()], box_stamp())
+    run_jobs(app)
+    (data,) = told(receiver, RELABELLED)
+    (change,) = data["changes"]
+    assert (change["car"], change["box"], change["to"]) == (second, list(RIGHT), "haas")
+    assert [car["id"] for car in data["photo"]["cars"]][1] == second
+
+
+def test_drawn_moved_and_taken_back_boxes_are_told(
+    app: Flask, upload: Upload, hook: Webhook, receiver: Receiver
+) -> None:
+    photo = upload()
+    put_cars(photo)
+    pipeline, stamp = get_pipeline(), box_stamp()
+    car = boxes.add_car(photo, DrawnCar(BOX, "haas", [make_card()]), pipeline, stamp)
+    run_jobs(app)
+    boxes.move_car(car.public_id, MOVED, pipeline, box_stamp())
+    run_jobs(app)
+    boxes.move_car(car.public_id, BOX, pipeline, box_stamp())
+    boxes.undo_boxes(stamp.batch, pipeline, box_stamp())
+    run_jobs(app)
+    changes = [data["changes"][0] for data in told(receiver, BOXED)]
+    assert [(change["from"], change["to"]) for change in changes] == [
+        (None, list(BOX)),
+        (list(BOX), list(MOVED)),
+        (list(MOVED), list(BOX)),
+        (list(BOX), None),
+    ]
+    assert {(change["id"], change["car"]) for change in changes} == {(photo, car.public_id)}
+    assert changes[0]["ground_truth"] == "haas"
+    labels = [change["to"] for data in told(receiver, RELABELLED) for change in data["changes"]]
+    assert labels[0] == "haas" and labels[-1] == NO_CAR
+
+
+def test_a_car_of_a_deleted_photo_is_told_by_the_photo_alone(
+    app: Flask, upload: Upload, hook: Webhook, receiver: Receiver
+) -> None:
+    photo = upload()
+    boxes.add_car(photo, DrawnCar(BOX), get_pipeline(), box_stamp())
+    deletion.delete_photo(photo, who=WHO, admin=True)
+    run_jobs(app)
+    (data,) = told(receiver, BOXED)
+    assert data["photo"] == {"id": photo} and data["changes"][0]["car"] is None

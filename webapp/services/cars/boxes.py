@@ -68,6 +68,7 @@ def add_car(photo_id: str, drawn: DrawnCar, pipeline: Pipeline, stamp: Stamp) ->
         else:
             number = _insert(main.photo, box, rows, stamp)
         storage.arrange(main.photo_id)
+        webhook_events.boxes_changed(stamp.batch)
         if label:
             (car,) = storage.cars_by_number([number])
             record_label(car, label, model or car.shown_model, stamp)
@@ -88,6 +89,7 @@ def move_car(car_id: str, box: Box, pipeline: Pipeline, stamp: Stamp) -> Car:
         _remember(pipeline)
         _set_box(car, box, rows, stamp)
         storage.arrange(car.photo_id)
+        webhook_events.boxes_changed(stamp.batch)
     return get_car(car_id)
 
 
@@ -154,6 +156,7 @@ def undo_box(number: int, pipeline: Pipeline, stamp: Stamp) -> bool:
             add_box_event(car, car.box, stamp, event.id)
             record_label(car, NO_CAR, car.shown_model, stamp)
             webhook_events.labels_changed(stamp.batch)
+        webhook_events.boxes_changed(stamp.batch)
     return True
 
 

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from webapp.domain import DO, PROMOTED, QUEUED, RELABELLED, UNCLASSIFIED, UNSURE, WAITING
+from webapp.domain import BOXED, DO, PROMOTED, QUEUED, RELABELLED, UNCLASSIFIED, UNSURE, WAITING
 from webapp.storage import jobs
 from webapp.storage import webhooks as storage
 from webapp.storage.database import db
@@ -38,14 +38,23 @@ def photo_answered(photo: Photo, prediction: Prediction) -> None:
 def labels_changed(batch: str) -> None:
     """Tell of the label events of a batch. All of a batch is one event; what follows after that
     was sent is another one."""
-    hooks = storage.subscribers(RELABELLED)
+    _tell_of_batch(RELABELLED, batch)
+
+
+def boxes_changed(batch: str) -> None:
+    """Tell of the box events of a batch, likewise."""
+    _tell_of_batch(BOXED, batch)
+
+
+def _tell_of_batch(event_type: str, batch: str) -> None:
+    hooks = storage.subscribers(event_type)
     if not hooks:
         return
-    last = storage.last_event_about(batch)
+    last = storage.last_event_about(event_type, batch)
     if last is not None and last.body is None:
         storage.postpone(last.id, now() + _HOLD)
     else:
-        tell(hooks, RELABELLED, batch, hold=_HOLD, after=last.upto if last else 0)
+        tell(hooks, event_type, batch, hold=_HOLD, after=last.upto if last else 0)
 
 
 def version_promoted(promotion: Promotion) -> None:

@@ -5,7 +5,17 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.domain import DELIVERED, GIVEN_UP, PROMOTED, RELABELLED, TESTED, UNSURE, WAITING, Who
+from webapp.domain import (
+    BOXED,
+    DELIVERED,
+    GIVEN_UP,
+    PROMOTED,
+    RELABELLED,
+    TESTED,
+    UNSURE,
+    WAITING,
+    Who,
+)
 from webapp.errors import WebhookError, WebhookNotFoundError
 from webapp.services.webhooks import events, transport
 from webapp.storage import webhooks as storage
@@ -17,6 +27,7 @@ __all__ = ["Webhook", "WebhookDelivery"]
 EVENTS = {  # that a webhook may hear of, with their names for people
     UNSURE: "A photo came in and the model is not sure",
     RELABELLED: "Somebody changed or confirmed ground truths",
+    BOXED: "Somebody drew, moved or took back the box of a car",
     PROMOTED: "Another version of a model serves",
 }
 _MOST = 20

@@ -6,19 +6,41 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from webapp.domain import DELIVERED, GIVEN_UP, PROMOTED, RELABELLED, UNSURE, WAITING, count, moment
+from webapp.domain import (
+    BOXED,
+    DELIVERED,
+    GIVEN_UP,
+    PROMOTED,
+    RELABELLED,
+    UNSURE,
+    WAITING,
+    count,
+    moment,
+)
 from webapp.errors import JobWaitsError, NotDeliveredError, PhotoNotFoundError, WebhookError
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.services.photos.gallery import get_photo
 from webapp.services.webhooks import events, transport
 from webapp.storage import jobs
 from webapp.storage import webhooks as storage
+from webapp.storage.cars.cars import cars_by_number
 from webapp.storage.database import db, writing
-from webapp.storage.tables import Promotion, Webhook, WebhookDelivery, WebhookEvent, now
+from webapp.storage.tables import (
+    BoxEvent,
+    Car,
+    LabelEvent,
+    Promotion,
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
+    now,
+)
+
+_Event = TypeVar("_Event", LabelEvent, BoxEvent)
 
 # Seconds before each further attempt; after the last one, some eighteen hours after the first,
 # an event is given up.
@@ -149,18 +171,52 @@ def _data(event: WebhookEvent, tools: Tools) -> tuple[Json, int]:
             "forced": row.forced,
         }, 0
     if event.type == RELABELLED:
-        number, upto = storage.count_label_events(event.about, event.after)
-        rows = storage.label_events(event.about, event.after, _MOST_CHANGES)
-        return {
-            "batch": event.about,
-            **{name: getattr(rows[0], name) if rows else "" for name in ("who", "place", "why")},
-            "changes": [
-                {"id": row.photo_ref, "from": row.from_label, "to": row.to_label} for row in rows
-            ],
-            "count": number,
-            "photo": _photo(rows[0].photo_ref, tools) if number == 1 else None,
-        }, upto
+        return _batch_data(event, LabelEvent, _relabelled, tools)
+    if event.type == BOXED:
+        return _batch_data(event, BoxEvent, _boxed, tools)
     return {"message": "A test from Marque: it works."}, 0
+
+
+def _batch_data(
+    event: WebhookEvent,
+    table: type[_Event],
+    change: Callable[[_Event, Car | None], Json],
+    tools: Tools,
+) -> tuple[Json, int]:
+    """What an event says of a batch of label or box events, and the number of the last one."""
+    number, upto = storage.count_batch_events(table, event.about, event.after)
+    rows = storage.batch_events(table, event.about, event.after, _MOST_CHANGES)
+    cars = {car.id: car for car in cars_by_number([row.car_id or 0 for row in rows])}
+    return {
+        "batch": event.about,
+        **{name: getattr(rows[0], name) if rows else "" for name in ("who", "place", "why")},
+        "changes": [change(row, cars.get(row.car_id or 0)) for row in rows],
+        "count": number,
+        "photo": _photo(rows[0].photo_ref, tools) if number == 1 else None,
+    }, upto
+
+
+def _relabelled(row: LabelEvent, car: Car | None) -> Json:
+    return _car(row.photo_ref, car) | {"from": row.from_label, "to": row.to_label}
+
+
+def _boxed(row: BoxEvent, car: Car | None) -> Json:
+    """From null: the box was drawn. To null: it was taken back, of which the event is an undo with
+    the same box twice."""
+    taken_back = row.undoes is not None and row.from_box == row.to_box
+    to = None if taken_back else row.to_box
+    return _car(row.photo_ref, car) | {"from": row.from_box, "to": to}
+
+
+def _car(photo: str, car: Car | None) -> Json:
+    """The ids of a photo and a car, with the car's box and ground truth as they are now; null for a
+    car that is gone."""
+    return {
+        "id": photo,
+        "car": car.public_id if car else None,
+        "box": list(car.box) if car else None,
+        "ground_truth": car.ground_truth if car else None,
+    }
 
 
 def _photo(public_id: str, tools: Tools) -> Mapping[str, Any]:
