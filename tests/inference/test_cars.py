@@ -19,6 +19,7 @@ from webapp.domain import (
 )
 from webapp.inference.cars import choose, crop, side_for
 from webapp.inference.classifier import classify, make_answer
+from webapp.inference.decoding.images import decode_photo
 
 MCLAREN, MERCEDES = "#FF8700", "#00D2BE"
 LEFT, RIGHT = (0.1, 0.2, 0.3, 0.6), (0.6, 0.3, 0.2, 0.2)
@@ -73,6 +74,20 @@ def test_a_photo_is_never_decoded_larger_than_it_is() -> None:
 
 def test_a_distant_car_does_not_make_a_huge_photo_fill_the_memory() -> None:
     assert side_for([DetectedCar((0.4, 0.4, 0.01, 0.01))], 320, photo(9000, 6000)) == 2560
+
+
+def test_a_large_car_is_cut_from_the_photo_that_is_decoded_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sides: list[int] = []
+
+    def count(content: bytes, *, max_side: int) -> DecodedPhoto:
+        sides.append(max_side)
+        return decode_photo(content, max_side=max_side)
+
+    monkeypatch.setattr("webapp.inference.classifier.decode_photo", count)
+    classify(photo_of_two(), [FakeClassifier()], FakeDetector((0.1, 0.1, 0.8, 0.8)))
+    assert sides == [480]
 
 
 # ---- whose answer is shown ----

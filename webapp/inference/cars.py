@@ -43,15 +43,12 @@ def render_crop(content: bytes, box: Box, max_side: int) -> bytes:
 
 
 def side_for(cars: Sequence[DetectedCar], side: int, photo: DecodedPhoto) -> int:
-    """The longest side at which a photo is decoded so that its smallest car has the pixels that
-    classifiers want, who take a whole photo at `side`; never more than the photo has."""
+    """The longest side at which a photo is decoded so that its smallest car has `side` pixels on
+    its own longest side; never more than the photo has."""
     longest = max(photo.width, photo.height)
-    wanted = side
-    for car in cars:
-        _x, _y, across, down = car.box
-        share = max(across * photo.width, down * photo.height) / longest
-        wanted = max(wanted, round(side / max(share, 1e-3)))
-    return max(side, min(wanted, longest, _MOST_SIDE))
+    sides = [max(car.box[2] * photo.width, car.box[3] * photo.height) for car in cars]
+    share = max(min(sides, default=longest) / longest, 1e-3)
+    return min(round(side / share), longest, _MOST_SIDE)
 
 
 def choose(answers: Sequence[Answer]) -> int | None:

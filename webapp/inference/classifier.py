@@ -30,6 +30,7 @@ from webapp.inference.decoding.images import (
     decode_photo,
     fit_input,
     make_thumbnail,
+    sampled_side,
     working_side,
 )
 from webapp.inference.detector import Detector
@@ -119,7 +120,8 @@ def classify(
     cars = [car for car in cars if car.found_by != WHOLE]
     first = photos.at(sides[0])
     if cars:
-        largest = photos.at(side_for(cars, max(sides), first)).pixels
+        side = max([sampled_side(each.card.input) for each in classifiers], default=1)
+        largest = photos.with_side(side_for(cars, side, first)).pixels
         pictures = [[crop(largest, car.box)] * len(classifiers) for car in cars]
     else:  # each model answers as it would alone
         pictures = [[photos.at(side).pixels for side in sides[: len(classifiers)]]]
@@ -154,6 +156,12 @@ class _Decoder:
             self._photos[side] = decode_photo(self._content, max_side=side)
             self.seconds += time.perf_counter() - started
         return self._photos[side]
+
+    def with_side(self, side: int) -> DecodedPhoto:
+        """The photo with at least `side` pixels on its longest side: one that is decoded already,
+        if it has them. Raises `PhotoRefusedError`."""
+        large = (photo for photo in self._photos.values() if max(photo.pixels.shape) >= side)
+        return next(large, None) or self.at(side)
 
 
 def _look(

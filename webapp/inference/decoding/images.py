@@ -64,12 +64,15 @@ def decode_photo(content: bytes, *, max_side: int = WORKING_SIDE) -> DecodedPhot
 
 
 def working_side(spec: InputSpec) -> int:
-    """The `max_side` with which photos for this input are decoded, in serving and measuring alike.
+    """The `max_side` with which whole photos for this input are decoded, in serving and measuring
+    alike: never less than a thumbnail, so that one decoded photo is enough for both."""
+    return max(THUMBNAIL_SIDE, sampled_side(spec))
 
-    A quarter more than the input, so that the last resize has something to average, and never less
-    than a thumbnail: the smaller it is, the more of the work the JPEG decoder does for free.
-    """
-    return max(THUMBNAIL_SIDE, round(1.25 * max(spec.height, spec.width)))
+
+def sampled_side(spec: InputSpec) -> int:
+    """The pixels that this input wants on the longest side of what it sees: a quarter more than it
+    has, so that the last resize has something to average."""
+    return round(1.25 * max(spec.height, spec.width))
 
 
 def fit_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
