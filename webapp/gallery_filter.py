@@ -143,6 +143,7 @@ class GalleryFilter(BaseModel):
                 "unlabelled": "Not checked",
                 "unclassified": "Not sure",
                 "unusable": "Unusable",
+                "no-car": "No car",
             }
         ),
     ] = ""

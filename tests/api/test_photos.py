@@ -349,7 +349,9 @@ def test_filters_combine(client: FlaskClient, upload: Upload) -> None:
     assert [item["id"] for item in client.get(f"/api/v1/photos?{query}").json["items"]] == [wanted]
 
 
-@pytest.mark.parametrize("outcome", ["correct", "wrong", "unlabelled", "unclassified", "unusable"])
+@pytest.mark.parametrize(
+    "outcome", ["correct", "wrong", "unlabelled", "unclassified", "unusable", "no-car"]
+)
 def test_each_outcome_finds_its_photos(
     client: FlaskClient, classifier: FakeClassifier, upload: Upload, outcome: str
 ) -> None:
@@ -358,6 +360,7 @@ def test_each_outcome_finds_its_photos(
     upload(mark=2, ground_truth="ferrari")
     upload(mark=3)
     upload(mark=4, ground_truth="unusable")
+    upload(mark=6, ground_truth="no-car")
     classifier.says(mclaren=0.3)
     upload(mark=5, ground_truth="mclaren")
     items = client.get(f"/api/v1/photos?outcome={outcome}").json["items"]

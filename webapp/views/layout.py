@@ -19,7 +19,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import NONE_OF_THESE, UNUSABLE
+from webapp.domain import VERDICTS
 from webapp.errors import MarqueError
 from webapp.extensions import get_card, get_cards, get_config, get_extensions
 from webapp.http.messages import wants_json
@@ -157,7 +157,7 @@ def model_choices() -> list[tuple[str, str]]:
 
 
 def label_groups(
-    model: str = "", *, verdicts: tuple[str, ...] = (NONE_OF_THESE, UNUSABLE), retired: bool = True
+    model: str = "", *, verdicts: tuple[str, ...] = VERDICTS, retired: bool = True
 ) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """What a ground truth may be: labels of one live model or of all, by name; then the verdicts.
 

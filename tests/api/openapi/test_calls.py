@@ -29,7 +29,7 @@ def faults(answer) -> dict[str, str]:
         (
             "outcome=maybe",
             "query.outcome",
-            "must be 'correct', 'wrong', 'unlabelled', 'unclassified' or 'unusable'",
+            "must be 'correct', 'wrong', 'unlabelled', 'unclassified', 'unusable' or 'no-car'",
         ),
         ("since=yesterday", "query.since", "must be a day like 2026-02-27"),
         ("since=2026-02-30", "query.since", "must be a day like 2026-02-27"),

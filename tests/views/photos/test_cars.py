@@ -310,3 +310,16 @@ def test_bars_stand_below_long_names(make_app: Callable[..., Flask]) -> None:
     other = make_app(FakeClassifier(make_card(labels=labels))).test_client()
     page = other.get(f"/photos/{send_photo(other)}").text
     assert '<ol class="ranks stacked">' in page and '<h1 class="answer long">' in page
+
+
+def test_the_gallery_has_a_tab_for_what_is_no_car(
+    reviewer: FlaskClient, two: str, send: Send
+) -> None:
+    send(mark=1)
+    assert "outcome=no-car" not in reviewer.get("/gallery").text
+    for car in car_ids(reviewer, two):
+        reviewer.post(f"{two}/label", data={"label": "no-car", "car": car})
+    page = text_of(reviewer.get("/gallery?outcome=no-car"))
+    assert two in page and page.count('<li class="tile">') == 1
+    assert 'aria-current="page">No car <span class="count">1</span>' in page
+    assert '<option value="no-car">No car</option>' in page

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_
 
-from webapp.domain import MERGE, UNDO, UNUSABLE, Who, make_tag
+from webapp.domain import MERGE, NO_CAR, UNDO, UNUSABLE, Who, make_tag
 from webapp.errors import BadRequestError, NotAllowedError, NothingToUndoError, PhotoNotFoundError
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
@@ -174,7 +174,7 @@ def get_session(who: Who) -> _ReviewSession:
     """What a person has checked since their last pause of half an hour."""
     checks = _checks(who, now())
     kept = sum(check.kept for check in checks)
-    corrected = sum(not check.kept and check.label != UNUSABLE for check in checks)
+    corrected = sum(not check.kept and check.label not in (UNUSABLE, NO_CAR) for check in checks)
     moments = [check.checked_at for check in checks[:_PACE_OF]]
     seconds = (moments[0] - moments[-1]).total_seconds() if len(moments) > 1 else 0.0
     pace = 60 * (len(moments) - 1) / seconds if seconds else None

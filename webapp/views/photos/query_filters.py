@@ -22,7 +22,7 @@ from webapp.views.layout import (
 )
 from webapp.views.template_filters import count
 
-TABS = ("correct", "wrong", "unclassified", "unlabelled", "unusable")
+TABS = ("correct", "wrong", "unclassified", "unlabelled", "unusable", "no-car")
 _SOURCES = {"upload": "This site", "api": "The API", "cli": "The terminal"}
 _TAGGED = (
     ("model", "version"),

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 from wtforms.fields.choices import SelectChoice
 
-from webapp.domain import UNUSABLE
+from webapp.domain import NO_CAR, UNUSABLE
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
 from webapp.gallery_filter import filter_params, parse_filter
 from webapp.services.labels import search
@@ -61,6 +61,7 @@ _ORDER_TEXTS = {
 _LATER = "later"
 _MOST_LATER = 40  # cars put aside that a browser remembers; a cookie holds 4 KB
 _EARLIER = 4  # checked photos in the strip
+_NOTHING = (UNUSABLE, NO_CAR)  # verdicts that say nothing about the answer
 _SAMPLE = 200  # photos, the proposed size of an audit
 
 
@@ -225,7 +226,10 @@ def _strip_values(details: PhotoDetails, state: ReviewState) -> dict[str, Any]:
     checks, car_id = state.session.checks, details.car.public_id
     place = next((i for i, check in enumerate(checks) if check.car == car_id), -1)
     earlier = [
-        (check, "kept" if check.kept else "unusable" if check.label == UNUSABLE else "corrected")
+        (
+            check,
+            "kept" if check.kept else check.label if check.label in _NOTHING else "corrected",
+        )
         for check in reversed(checks[place + 1 : place + 1 + _EARLIER])
     ]
     return {
