@@ -3,11 +3,12 @@
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from webapp.training.augment import Batch, blend, views_of
 from webapp.training.dataset import Examples, truths_of
@@ -51,10 +52,17 @@ class Batches(Generic[_T]):
 
 
 class Sampler:
-    """Draws the batches of an epoch, rare labels more often than they occur."""
+    """Draws the batches of an epoch, rare labels more often than they occur.
 
-    def __init__(self, examples: Examples, recipe: Recipe) -> None:
-        self.recipe = recipe
+    Photos of `others`, which have none of the labels, are added to each in the share of the
+    recipe's exposure.
+    """
+
+    def __init__(
+        self, examples: Examples, recipe: Recipe, others: Sequence[NDArray[np.uint8]] = ()
+    ) -> None:
+        self.recipe, self.others = recipe, others
+        self.exposed = round(recipe.exposure * recipe.batch) if others else 0
         self.pixels = [example.pixels for example in examples]
         self.truths = truths_of(examples, recipe.label_names)
         labels = len(recipe.labels)
@@ -83,7 +91,13 @@ class Sampler:
 
         def make(number: int) -> Batch:
             rng, chunk = np.random.default_rng([*seeds, 1 + number]), chunks[number]
-            views = views_of([self.pixels[place] for place in chunk], stage.size, how, rng)
-            return blend((views, smooth[self.truths[chunk]].astype(np.float32)), how, rng)
+            photos, targets = [self.pixels[place] for place in chunk], smooth[self.truths[chunk]]
+            if self.exposed:
+                drawn = rng.integers(0, len(self.others), self.exposed)
+                photos += [self.others[place] for place in drawn]
+                none = np.full((self.exposed, labels), 1 / labels)
+                targets = np.concatenate([targets, none])
+            views = views_of(photos, stage.size, how, rng)
+            return blend((views, targets.astype(np.float32)), how, rng)
 
         return Batches(make, len(chunks))

@@ -25,7 +25,7 @@ from webapp.inference.models.card import KERAS_FILE, InputSpec
 from webapp.inference.models.detector_card import read_card
 from webapp.inference.models.held_out import LabelledPhoto
 from webapp.training.job import say
-from webapp.training.recipe import SplitRule
+from webapp.training.recipe import Recipe, SplitRule
 
 Examples = list["TrainingExample"]
 Parts = dict[str, Examples]
@@ -63,6 +63,13 @@ def _read_example(photo: LabelledPhoto, max_side: int) -> TrainingExample:
             taken = datetime.strptime(f"{match[1]}Z", "%Y%m%d%H%M%S%z").timestamp()
     known = vars(photo) | {"sha256": hashlib.sha256(content).hexdigest()}
     return TrainingExample(**known, dhash=dhash, pixels=pixels, taken=taken, size=size)
+
+
+def reading_side(recipe: Recipe) -> int:
+    """The pixels on the longest side with which photos are read to learn from: half more than the
+    largest size that the network sees, as random crops take part of them."""
+    sizes = [(recipe.input.height, recipe.input.width), *(stage.size for stage in recipe.stages)]
+    return round(1.5 * max(max(size) for size in sizes))
 
 
 def read_examples(

@@ -2,21 +2,18 @@
 
 from dataclasses import fields
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.models.card import group_by_parent
-from webapp.inference.models.held_out import LabelledPhoto
 from webapp.training.calibration import Calibration, Floats, build_space, calibrate
-from webapp.training.data_files import files_in
-from webapp.training.dataset import Examples, Parts, fit_all, fit_photo, truths_of
+from webapp.training.dataset import Examples, Parts, fit_all, truths_of
 from webapp.training.evaluation.metrics import JudgedPhotos, area_under_curve, summary
-from webapp.training.job import TrainingJob, say
+from webapp.training.job import TrainingJob
+from webapp.training.other_things import kept_apart
 from webapp.training.recipe import Recipe
 from webapp.training.run import Inference
 
@@ -36,7 +33,7 @@ class NetworkMeasurement:
         }
         self.groups = group_by_parent({label.name: label.parent for label in recipe.labels})
         self.space = build_space(network, self.outputs["train"]["embedding"])
-        self.others = None if job.unknown is None else infer(_read_unknown(job.unknown, recipe))
+        self.others = None if job.unknown is None else infer(kept_apart(job.unknown, recipe))
 
     def calibrate(self, part: str, inside: NDArray[np.bool_] | None = None) -> Calibration:
         """Fit on a part not trained on (or those `inside`) and every second other thing."""
@@ -105,16 +102,3 @@ def _measure_unknown(
         "auroc_of_confidence": round(confidence, 4),
         "fitted_on": len(others["embedding"]) - len(unknown.raw),
     }
-
-
-def _read_unknown(folder: Path, recipe: Recipe) -> NDArray[np.uint8]:
-    """The photos of other things as the network sees them. Raises `TrainingError` for under two."""
-    photos = []
-    for path in files_in(folder):
-        try:
-            photos.append(fit_photo(LabelledPhoto(path, ""), recipe.input))
-        except PhotoRefusedError as error:
-            say(f"left out {path.name}: {error}")
-    if len(photos) < 2:
-        raise TrainingError(f"There are no photos of other things in {folder}.")
-    return np.stack(photos)

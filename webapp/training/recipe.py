@@ -166,6 +166,9 @@ class Recipe:
     head_rate: float = 2e-3
     stages: tuple[TrainingStage, ...] = ()  # empty: one that suits the photos, see `fitted`
     batch: int = 32  # photos per step
+    # photos of other things (--unknown) added to each batch, as a share of it; no label is right
+    # for them: all are to get the same probability (Hendrycks, Mazeika and Dietterich 2019)
+    exposure: Annotated[float, Field(ge=0, le=1)] = 0.0
     weight_decay: float = 1e-4
     # of the rate within a stage; plateau: 0.3 times it after two epochs without a better loss
     schedule: Literal["cosine", "plateau"] = "cosine"

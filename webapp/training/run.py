@@ -17,11 +17,12 @@ from webapp.inference.classifier import scale
 from webapp.training.batches import Sampler
 from webapp.training.calibration import fit_temperature
 from webapp.training.checkpoint import Arrays, Checkpoint
-from webapp.training.dataset import Parts, fingerprint, fit_all, truths_of
+from webapp.training.dataset import Parts, fingerprint, fit_all, reading_side, truths_of
 from webapp.training.evaluation.metrics import negative_log_likelihood
 from webapp.training.head import extract, throughput, train_head
 from webapp.training.job import TrainingJob, TrainingProgress, say
 from webapp.training.network import build_network, for_learning, precision_here, reseed, unfreeze
+from webapp.training.other_things import exposed
 from webapp.training.recipe import Recipe, TrainingStage
 from webapp.training.schedule import rates_of_epoch
 
@@ -37,7 +38,9 @@ class Run:
         """`folder` keeps the checkpoint. Without validation photos the last epoch is kept."""
         keras.utils.set_random_seed(recipe.seed)  # the same in a process that goes on
         self.job, self.recipe, self.folder = job, recipe, folder
-        self.sampler = Sampler(parts["train"], recipe)
+        side = reading_side(recipe)
+        others = [] if job.unknown is None else exposed(job.unknown, recipe, side)
+        self.sampler = Sampler(parts["train"], recipe, others)
         self.validation = fit_all(parts["validation"], recipe.input)
         self.validation_truths = truths_of(parts["validation"], recipe.label_names)
         size = (recipe.input.height, recipe.input.width)

@@ -22,6 +22,7 @@ from webapp.training.dataset import (
     group,
     read_examples,
     reading_report,
+    reading_side,
     split,
     split_of,
     without_conflicts,
@@ -109,10 +110,12 @@ def prepare(job: TrainingJob[Recipe]) -> TrainingData:
     if job.recipe.cars == "detect":
         listing = with_main_cars(listing, job.models)
     recipe = with_labels(job.recipe, listing.labels)
+    if recipe.exposure and job.unknown is None:
+        say("there are no photos of other things (--unknown) to learn from: exposure is off")
+        recipe = replace(recipe, exposure=0.0)
     keras.utils.set_random_seed(recipe.seed)
     bar = tqdm(listing.photos, "reading photos", unit="photo", file=sys.stderr, leave=False)
-    longest_side = round(1.5 * max(recipe.input.height, recipe.input.width))
-    readable, refused = read_examples(bar, longest_side)
+    readable, refused = read_examples(bar, reading_side(recipe))
     examples, repeated, two_labels = once_each(readable)
     examples, two_pictures = without_conflicts(examples, recipe.split.near_distance)
     for line in (
