@@ -291,6 +291,14 @@ def load_version(name: str, version: int) -> Classifier:
     return get_extensions().version(name, version)
 
 
+def load_any_version(name: str, version: int) -> Classifier | Detector:
+    """One version of a classifier or a detector, loaded and self-tested. Raises a `ModelError`."""
+    extensions = get_extensions()
+    detector = extensions.registry.is_detector(name)
+    load = extensions.detector_version if detector else extensions.version
+    return load(name, version)
+
+
 def get_card(name: str = "") -> ModelCard | None:
     """See `Extensions.card`."""
     return get_extensions().card(name)

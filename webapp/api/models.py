@@ -8,7 +8,8 @@ from webapp.api.openapi.calls import Call
 from webapp.api.schemas import models
 from webapp.api.schemas.base import ModelName, Version
 from webapp.errors import BadCardError, ModelNotFoundError, ModelRefusedError, PromotionRefusedError
-from webapp.extensions import get_registry, load_version
+from webapp.extensions import get_registry, load_any_version
+from webapp.services.jobs.types import compare_detectors as compare_detectors_job
 from webapp.services.models import compare, promotion
 
 bp = guard(Blueprint("api_models", __name__))
@@ -43,7 +44,12 @@ def labels(name: ModelName) -> ResponseReturnValue:
 
 @Call(bp, "GET /models/<name>/compare", Need.REVIEW, {200: models.ComparisonJson}, _ABSENT)
 def comparison(name: ModelName, query: models.CompareQuery) -> ResponseReturnValue:
-    """Two versions on the labelled photos of this history, by their predictions up to now."""
+    """Two versions on the labelled photos of this history, by their predictions up to now; those of
+    a detector are compared by a job."""
+    if get_registry().is_detector(name):
+        raise ModelNotFoundError(
+            f"{name} names no labels: a job compares its versions (POST /jobs with kind compare)."
+        )
     result = compare.compare_on_history(get_registry(), name, query.a, query.b)
     return jsonify(models.comparison_json(result))
 
@@ -52,7 +58,8 @@ def comparison(name: ModelName, query: models.CompareQuery) -> ResponseReturnVal
 def take_over(name: ModelName, body: models.PromoteBody) -> ResponseReturnValue:
     """Let a version serve, if the comparison says that it is better, or by force with a reason."""
     decision = promotion.Decision(who(), body.why, force=body.force)
-    row = compare.promote_on_history(get_registry(), name, body.version, load_version, decision)
+    version, registry = body.version, get_registry()
+    row = compare_detectors_job.promote(registry, name, version, load_any_version, decision)
     return jsonify(models.promotion_json(row))
 
 
@@ -60,7 +67,7 @@ def take_over(name: ModelName, body: models.PromoteBody) -> ResponseReturnValue:
 def go_back(name: ModelName, body: models.RollbackBody) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
     row = promotion.rollback(
-        get_registry(), name, load_version, promotion.Decision(who(), body.why)
+        get_registry(), name, load_any_version, promotion.Decision(who(), body.why)
     )
     return jsonify(models.promotion_json(row))
 

@@ -113,7 +113,7 @@ def promote(
         return FoundBoxes(version)
 
     chosen = decision or Decision(ANNA)
-    return compare_detectors.promote_on_history(registry, challenger, load, chosen, comparison)
+    return compare_detectors.promote_detector(registry, challenger, load, chosen, comparison)
 
 
 def test_a_photo_counts_when_every_car_of_it_is_checked(registry: Registry, upload: Upload) -> None:
@@ -210,5 +210,5 @@ def test_for_a_live_version_that_is_broken_any_other_may_come(
     def broken(_name: str, _version: int) -> Detector:
         raise ModelUnavailableError("broken")
 
-    compare_detectors.promote_on_history(registry, FoundBoxes(2), broken, Decision(ANNA), None)
+    compare_detectors.promote_detector(registry, FoundBoxes(2), broken, Decision(ANNA), None)
     assert registry.live_version(NAME) == 2

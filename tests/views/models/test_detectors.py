@@ -156,3 +156,14 @@ def test_the_page_shows_the_figures_of_the_last_comparison(
     assert "Version 2 is better" in page and "than version 1." in page
     assert "Version 2 finds 12 of 12 cars in 12 photos, version 1 0." in page
     assert "Average precision" in page and "100.0%" in page
+
+
+def test_the_json_api_promotes_a_detector_and_goes_back(
+    app: Flask, client: FlaskClient, key: dict[str, str]
+) -> None:
+    call = f"/api/v1/models/{NAME}"
+    body = {"version": 2, "why": "finds small cars"}
+    assert client.post(f"{call}/promote", json={"version": 2}, headers=key).status_code == 409
+    assert client.post(f"{call}/promote", json=body, headers=key).json["to"] == 2
+    assert client.post(f"{call}/rollback", json={}, headers=key).json["to"] == 1
+    assert client.get(f"{call}/compare?a=1&b=2", headers=key).status_code == 404

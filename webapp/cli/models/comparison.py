@@ -21,11 +21,10 @@ from webapp.cli.training.options import (
 )
 from webapp.errors import ModelRefusedError
 from webapp.extensions import (
-    get_extensions,
     get_files,
     get_limiter,
     get_registry,
-    load_version,
+    load_any_version,
 )
 from webapp.inference.classifier import Classifier
 from webapp.inference.detector import Detector
@@ -39,13 +38,6 @@ from webapp.services.photos.classify import Pipeline
 
 _LISTED = 20  # fixed or broken photos that are listed
 Version = Classifier | Detector
-
-
-def load_any(name: str, version: int) -> Version:
-    """One version of a classifier or a detector, self-tested. Raises a `ModelError`."""
-    if get_registry().is_detector(name):
-        return get_extensions().detector_version(name, version)
-    return load_version(name, version)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +98,7 @@ def _compare_command(
     """Compare versions CHAMPION and CHALLENGER of NAME on photos that neither was trained on."""
     if not photos.named:
         raise click.UsageError("Name photos to compare on: --data FOLDER, or --history.")
-    versions = load_any(name, champion), load_any(name, challenger)
+    versions = load_any_version(name, champion), load_any_version(name, challenger)
     comparison = compare_versions(*versions, photos)
     if as_json:
         click.echo(json.dumps(comparison.to_json(), indent=2, ensure_ascii=False))

@@ -11,12 +11,11 @@ from webapp.cli.models.comparison import (
     Version,
     compare_versions,
     describe,
-    load_any,
     photo_options,
 )
 from webapp.cli.models.group import bp
 from webapp.errors import ModelError
-from webapp.extensions import get_registry
+from webapp.extensions import get_registry, load_any_version
 from webapp.inference.models import bundle
 from webapp.services.models import promotion
 from webapp.services.models.promotion import Decision
@@ -44,7 +43,7 @@ def _promote_command(photos: ComparedOn, name: str, version: int, force: bool, w
     """
     if force and not why.strip():
         raise click.UsageError("--force needs a reason: --why TEXT.")
-    challenger = load_any(name, version)
+    challenger = load_any_version(name, version)
     champion = _champion(name, version)
     comparison = None
     if champion is not None and photos.named:
@@ -67,7 +66,7 @@ def _promote_command(photos: ComparedOn, name: str, version: int, force: bool, w
 @needs_history
 def _rollback_command(name: str, why: str) -> None:
     """Let the version of NAME serve again that was live before the present one."""
-    row = promotion.rollback(get_registry(), name, load_any, Decision(TERMINAL, why))
+    row = promotion.rollback(get_registry(), name, load_any_version, Decision(TERMINAL, why))
     click.echo(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
 
 
@@ -131,7 +130,7 @@ def _champion(name: str, challenger: int) -> Version | None:
     if live is None or live == challenger:
         return None
     try:
-        return load_any(name, live)
+        return load_any_version(name, live)
     except ModelError as error:
         click.echo(f"The live version cannot be compared with: {error}", err=True)
         return None

@@ -13,6 +13,7 @@ import numpy as np
 
 from webapp.domain import NO_CAR, UNUSABLE, WHOLE, count
 from webapp.errors import ModelError, ModelRefusedError
+from webapp.inference.classifier import Classifier
 from webapp.inference.detector import Detector
 from webapp.inference.metrics.overlap import Boxes
 from webapp.inference.models.detector_card import DetectorCard
@@ -167,9 +168,9 @@ def _edges(cars: Sequence[Car]) -> Boxes:
     return np.array(rows, np.float32).reshape(-1, 4)
 
 
-def promote_on_history(
+def promote_detector(
     registry: Registry,
-    challenger: Detector,
+    challenger: Classifier | Detector,
     load: Load,
     decision: Decision,
     comparison: DetectorComparison | None,

@@ -15,7 +15,7 @@ from webapp.errors import (
     ModelNotFoundError,
     StorageFullError,
 )
-from webapp.extensions import get_config, get_extensions, get_registry, load_version
+from webapp.extensions import get_config, get_registry, load_any_version
 from webapp.inference.models import bundle
 from webapp.services.jobs.types import compare as compare_job
 from webapp.services.jobs.types import compare_detectors as compare_detectors_job
@@ -116,10 +116,7 @@ def take_over(name: str) -> ResponseReturnValue:
     force = request.form.get("force") == "yes"
     decision = Decision(guards.who(), form.why.data, force=force)
     try:
-        if registry.is_detector(name):
-            row = _promote_detector(name, version, decision)
-        else:
-            row = compare.promote_on_history(registry, name, version, load_version, decision)
+        row = compare_detectors_job.promote(registry, name, version, load_any_version, decision)
     except ModelNotFoundError:
         raise
     except (ModelError, StorageFullError) as error:
@@ -128,16 +125,6 @@ def take_over(name: str) -> ResponseReturnValue:
         return _comparison_page(name, live, version, error)
     _note_live(row)
     return redirect(url_for(".model", name=name), 303)
-
-
-def _promote_detector(name: str, version: int, decision: Decision) -> Promotion:
-    """Let a version of a detector serve, by the last comparison with the live one."""
-    registry, load = get_registry(), get_extensions().detector_version
-    live = registry.live_version(name)
-    job = compare_detectors_job.last(name, live, version) if live is not None else None
-    comparison = compare_detectors_job.comparison_of(job)
-    challenger = load(name, version)
-    return compare_detectors.promote_on_history(registry, challenger, load, decision, comparison)
 
 
 def _note_live(row: Promotion) -> None:
@@ -152,8 +139,7 @@ def _note_live(row: Promotion) -> None:
 def go_back(name: str) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
     decision = Decision(guards.who(), _ServeForm().why.data)
-    registry, load = get_registry(), get_extensions().detector_version
-    row = rollback(registry, name, load if registry.is_detector(name) else load_version, decision)
+    row = rollback(get_registry(), name, load_any_version, decision)
     note(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
     return redirect(url_for(".model", name=name), 303)
 

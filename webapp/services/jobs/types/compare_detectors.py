@@ -1,4 +1,5 @@
-"""The job that compares two versions of a detector on the photos of this history."""
+"""The job that compares two versions of a detector on the photos of this history, and promotion by
+what it found."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +9,10 @@ from webapp.inference.models.registry import Registry
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import Job, JobView, Sender
-from webapp.services.models.compare_detectors import compare_on_history
+from webapp.services.models.compare import promote_on_history
+from webapp.services.models.compare_detectors import compare_on_history, promote_detector
+from webapp.services.models.promotion import Decision, Load
+from webapp.storage.tables import Promotion
 
 
 def enqueue(registry: Registry, name: str, champion: int, challenger: int, sender: Sender) -> Job:
@@ -33,6 +37,20 @@ def comparison_of(job: JobView | None) -> DetectorComparison | None:
     """What a job found; None without a job that is through."""
     result = job.job.result if job else None
     return DetectorComparison.from_json(result["comparison"]) if result else None
+
+
+def promote(
+    registry: Registry, name: str, version: int, load: Load, decision: Decision
+) -> Promotion:
+    """Let a version of a classifier or a detector serve, judged on the photos of this history: of a
+    detector by its last comparison with the live version. Raises `PromotionRefusedError` and what
+    `load` raises."""
+    if not registry.is_detector(name):
+        return promote_on_history(registry, name, version, load, decision)
+    live = registry.live_version(name)
+    comparison = comparison_of(last(name, live, version)) if live is not None else None
+    challenger = load(name, version)
+    return promote_detector(registry, challenger, load, decision, comparison)
 
 
 def _do(job: RunningJob) -> Json:
