@@ -33,6 +33,10 @@ def test_the_page_offers_a_heat_map_and_shows_the_photo(client: FlaskClient, sen
     assert 'class="overlay"' not in text
 
 
+def test_the_page_of_a_checked_photo_offers_it_too(client: FlaskClient, send: Send) -> None:
+    assert "heat=mclaren" in page(client, send(ground_truth="mclaren"))
+
+
 def test_the_heat_map_lies_over_the_photo_with_its_caveat(client: FlaskClient, send: Send) -> None:
     photo = send()
     text = page(client, photo, heat="ferrari")

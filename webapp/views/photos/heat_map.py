@@ -10,7 +10,7 @@ from webapp.extensions import get_classifier, get_files, get_limiter
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
 from webapp.services.photos import gallery
-from webapp.services.photos.gallery import Car, Prediction
+from webapp.services.photos.gallery import PhotoDetails, Prediction
 from webapp.services.photos.heat_map import heat_map
 from webapp.views import guards
 from webapp.views.photos.presenters import FIRST, PresentedAnswer
@@ -36,9 +36,9 @@ def overlay(public_id: str, label: str) -> ResponseReturnValue:
 
 
 def offer(
-    car: Car, prediction: Prediction | None, shown: PresentedAnswer | None
+    details: PhotoDetails, prediction: Prediction | None, shown: PresentedAnswer | None
 ) -> dict[str, Any] | None:
-    """What a photo's page offers for the answer it shows about a car; None when its version has no
+    """What a photo's page offers for the answer that it shows; None when its version has no
     heat maps.
 
     `label` is the one it is on for, "" while it is off, `overlay` the picture's address; `first`
@@ -54,11 +54,11 @@ def offer(
     pairs = list(names.items())
     address = url_for(
         "heat.overlay",
-        public_id=car.photo.public_id,
+        public_id=details.photo.public_id,
         label=wanted or pairs[0][0],
         model=prediction.model,
         version=prediction.version,
-        car=car.public_id,
+        car=details.car.public_id,
     )
     others = sorted(pairs[FIRST:], key=lambda pair: pair[1].casefold())
     return {

@@ -53,7 +53,7 @@ def render(
         refused=form,
         asked=asked,
         here=url_for("gallery.photo", public_id=public_id, **asked) if form else guards.here(),
-        heat=heat_map.offer(details.car, prediction, answer),
+        heat=heat_map.offer(details, prediction, answer),
         details=details,
         photo=details.photo,
         car=details.car,
