@@ -187,8 +187,8 @@ def test_the_form_shows_where_the_box_is(reviewer: FlaskClient, two: str) -> Non
         ({"left": "x"}, "Left must be a number of percent from 0 to 100."),
         ({"top": "-1"}, "Top must be a number of percent from 0 to 100."),
         ({"width": "nan"}, "Width must be a number of percent from 0 to 100."),
-        ({"left": "80"}, "inside the photo: left and width add up to at most 100 %."),
-        ({"top": "80"}, "inside the photo: top and height add up to at most 100 %."),
+        ({"left": "80"}, "Left and width may add up to 100 %, else the box"),
+        ({"top": "80"}, "Top and height may add up to 100 %, else the box"),
         ({"width": "0.1"}, "The box is too small"),
     ],
 )
@@ -209,7 +209,8 @@ def test_what_was_typed_stays_with_what_is_wrong_beside_it(reviewer: FlaskClient
         (line,) = re.findall(f'<input[^>]*id="draw-{field}"[^>]*>', page)
         assert f'value="{typed}"' in line and ('aria-invalid="true"' in line) is bool(wrong)
         assert f'<small id="draw-{field}-hint" class="error">{wrong}' in page or not wrong
-    assert 'id="draw-width-hint" class="error">The box must lie inside' in page
+    assert 'id="draw-width-hint" class="error">Left and width may add up' in page
+    assert "else the box is not inside the photo. Nothing was changed." in page
     assert re.search(f'data-car="{second}" aria-label="[^"]*" aria-current="true"', page)
 
 

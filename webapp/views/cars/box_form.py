@@ -67,8 +67,8 @@ def _check_inside(start: Field, side: Field) -> None:
     first, length = _percent(start), _percent(side)
     if first is not None and length is not None and first + length > 100 + _ROUNDING:
         raise ValidationError(
-            "The box must lie inside the photo: "
-            f"{start.label.text.lower()} and {side.label.text.lower()} add up to at most 100 %."
+            f"{start.label.text} and {side.label.text.lower()} may add up to 100 %, else the box "
+            "is not inside the photo."
         )
 
 
