@@ -98,6 +98,7 @@ class Sampler:
                 none = np.full((self.exposed, labels), 1 / labels)
                 targets = np.concatenate([targets, none])
             views = views_of(photos, stage.size, how, rng)
-            return blend((views, targets.astype(np.float32)), how, rng)
+            batch = views, targets.astype(np.float32)
+            return blend(batch, how, rng) if stage.blended else batch
 
         return Batches(make, len(chunks))

@@ -109,6 +109,7 @@ class TrainingStage:
     unfreeze: _Share  # of the backbone's layers, counted from the top, that learn
     height: _Side  # pixels
     width: _Side  # pixels
+    blended: bool = True  # MixUp and CutMix of the augmentation; photos as they are end a training
 
     @property
     def size(self) -> tuple[int, int]:

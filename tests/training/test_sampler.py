@@ -1,4 +1,4 @@
-"""Learning from photos of other things, for which no label is right."""
+"""The batches of an epoch: photos with labels, blended or not, and other things beside them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -43,11 +43,13 @@ def greys(photos: np.ndarray | list[np.ndarray]) -> list[int]:
     return [int(photo[0, 0, 0]) for photo in photos]
 
 
-def first_batch(recipe: Recipe, others: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def first_batch(
+    recipe: Recipe, others: list[np.ndarray], stage: TrainingStage = STAGE
+) -> tuple[np.ndarray, np.ndarray]:
     examples = [
         make_example(number, ("blue", "green", "red")[number % 3], 0) for number in range(9)
     ]
-    return next(iter(Sampler(examples, recipe, others).batches(STAGE, [1])))
+    return next(iter(Sampler(examples, recipe, others).batches(stage, [1])))
 
 
 def test_each_batch_has_other_things_for_which_all_labels_are_alike() -> None:
@@ -78,3 +80,11 @@ def test_without_an_exposure_all_photos_of_other_things_measure(tmp_path: Path) 
 def test_too_few_photos_of_other_things_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="too few photos of other things"):
         exposed(write_others(tmp_path / "others", 2), RECIPE, 64)
+
+
+def test_a_stage_may_leave_its_photos_unblended() -> None:
+    how = replace(RECIPE.augmentation, mixup=1.0)
+    recipe = replace(RECIPE, exposure=0.0, augmentation=how)
+    targets = first_batch(recipe, [], replace(STAGE, blended=False))[1]
+    assert set(targets.ravel()) == {0.0, 1.0}
+    assert set(first_batch(recipe, [])[1].ravel()) != {0.0, 1.0}
