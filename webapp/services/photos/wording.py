@@ -88,8 +88,8 @@ def describe_answer(
         margin = first.probability - second.probability
         lead = f"{'Far ahead' if margin >= 0.5 else 'Ahead'} of the next {noun}."
         reason = lead if margin >= 0.2 else f"Only just ahead of {next_name}."
-        known = card is not None and is_familiar(familiarity, card)
-        record = _track_record(first.probability, card) if known else ""
+        familiar = card is not None and is_familiar(familiarity, card)
+        record = _track_record(first.probability, card) if familiar else ""
         after = f"{percent(first.probability)}."
         return Sentence("sure", "", name, after, reason, record, (first.label,))
     guess = f"If it had to guess: {name}, with {percent(first.probability)}."

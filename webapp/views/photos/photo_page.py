@@ -45,7 +45,7 @@ def render(
     prediction = _answer_of(details, model)
     answer = present_prediction(prediction, details.answers) if prediction else None
     browsing = guards.may_browse()
-    asked = {"car": car_id or None, "model": model or None, "chart": _chart()}
+    asked: dict[str, Any] = {"car": car_id or None, "model": model or None, "chart": _chart()}
     form, error = refused or (None, None)
     return render_page(
         "photos/photo.html",

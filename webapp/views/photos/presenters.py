@@ -66,7 +66,7 @@ class PresentedAnswer:
 
 def present_answers(car: ClassifiedCar) -> list[tuple[Answer, PresentedAnswer]]:
     """What models said about a car that was not stored, the answer that is shown first."""
-    pairs = []
+    pairs: list[tuple[Answer, PresentedAnswer]] = []
     for answer in sorted(car.answers, key=lambda answer: answer is not car.answer):
         card, familiarity = get_card(answer.model), answer.output.familiarity
         shown = _present(answer.decision, answer.ranked, card, familiarity, answer.parent)
