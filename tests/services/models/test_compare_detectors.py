@@ -11,19 +11,25 @@ from flask import Flask
 from tests.cars import LEFT, RIGHT, put_cars
 from tests.fakes import make_card
 from webapp.config import Config
-from webapp.domain import NO_CAR, PERSON, Box, Who
+from webapp.domain import FAILED, NO_CAR, PERSON, SHORT, Box, Who
 from webapp.errors import ModelRefusedError, ModelUnavailableError, PromotionRefusedError
+from webapp.extensions import Extensions, get_tools, load_any_version
 from webapp.inference.detector import Detector, Floats
 from webapp.inference.models.card import InputSpec
 from webapp.inference.models.detector_card import DetectorCard
 from webapp.inference.models.detector_gate import DetectorComparison
 from webapp.inference.models.held_out import fingerprint, write_split
 from webapp.inference.models.registry import Registry
+from webapp.services.jobs.queue import Owner, Sender
+from webapp.services.jobs.types import compare_detectors as job
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 from webapp.services.labels.relabel import relabel_car
 from webapp.services.models import compare_detectors
 from webapp.services.models.compare_detectors import comparable, compare_on_history
 from webapp.services.models.promotion import Decision, history
 from webapp.services.photos.gallery import cars_of, get_photo
+from webapp.storage.database import end_reading
 from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import Promotion
@@ -212,3 +218,30 @@ def test_for_a_live_version_that_is_broken_any_other_may_come(
 
     compare_detectors.promote_detector(registry, FoundBoxes(2), broken, Decision(ANNA), None)
     assert registry.live_version(NAME) == 2
+
+
+def test_the_job_looks_at_the_checked_photos_and_its_verdict_decides(
+    app: Flask, registry: Registry, checked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = {1: [LEFT], 2: [LEFT, RIGHT]}
+
+    def load(_extensions: Extensions, _name: str, version: int) -> Detector:
+        return FoundBoxes(version, *boxes[version])
+
+    monkeypatch.setattr(Extensions, "detector_version", load)
+    job.enqueue(registry, NAME, 1, 2, Sender(Owner(""), ANNA))
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
+    end_reading()
+    comparison = job.comparison_of(job.last(NAME, 1, 2))
+    assert comparison is not None and (comparison.n, comparison.fixed) == (2, 2)
+    job.promote(registry, NAME, 2, load_any_version, Decision(ANNA))
+    assert registry.live_version(NAME) == 2
+
+
+def test_the_job_says_what_is_missing(app: Flask, registry: Registry) -> None:
+    job.enqueue(registry, NAME, 1, 2, Sender(Owner(""), ANNA))
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
+    end_reading()
+    view = job.last(NAME, 1, 2)
+    assert view is not None and view.state == FAILED
+    assert job.comparison_of(view) is None
