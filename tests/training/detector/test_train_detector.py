@@ -9,11 +9,15 @@ import pytest
 pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
 from tests.children import children_in_this_process
+from tests.fakes import make_card
 from tests.training.detector.toys import toy_recipe, write_toys
-from webapp.errors import ModelUnavailableError, TrainingError
+from webapp.errors import ModelRefusedError, ModelUnavailableError, TrainingError
+from webapp.inference.model_import.model_import import Request, import_model
+from webapp.inference.models.bundle import pack
 from webapp.inference.models.detector_card import DetectorCard
 from webapp.inference.models.held_out import LabelledPhoto, read_split
 from webapp.inference.models.loading import load_detector
+from webapp.inference.models.publish import publish
 from webapp.inference.models.registry import Registry
 from webapp.training.car_boxes import with_main_cars
 from webapp.training.dataset import earlier_parts, split_of
@@ -106,6 +110,15 @@ def test_the_version_carries_the_list_of_its_files(
     assert set(split.values()) == {"train", "validation", "test"}
 
 
+def test_each_part_has_photos_with_and_without_a_car(job: TrainingJob[DetectorRecipe]) -> None:
+    for seed in range(4):
+        rule = SplitRule(validation=0.1, test=0.1, seed=seed)
+        data = BoxData(job.data, replace(job.recipe, split=rule))
+        for part in ("validation", "test"):
+            counts = {len(data.boxes_of(photo.path)[0]) > 0 for photo in data.listed(part)}
+            assert counts == {False, True}
+
+
 def test_a_version_that_starts_from_it_is_measured_on_the_same_photos(
     job: TrainingJob[DetectorRecipe], card: DetectorCard
 ) -> None:
@@ -130,6 +143,27 @@ def test_both_engines_find_the_same(job: TrainingJob[DetectorRecipe], card: Dete
     pixels = np.random.default_rng(0).integers(0, 256, (80, 90, 3), dtype=np.uint8)
     compiled, reference = load_detector(folder, "litert"), load_detector(folder, "keras")
     np.testing.assert_allclose(compiled.cells(pixels), reference.cells(pixels), atol=0.02)
+
+
+def test_an_exported_version_comes_back(
+    job: TrainingJob[DetectorRecipe], card: DetectorCard, tmp_path: Path
+) -> None:
+    pack(Registry(job.models), card.name, 1, tmp_path / "detector.zip")
+    with children_in_this_process():
+        import_model(Request(tmp_path / "detector.zip"), tmp_path / "models", live=True)
+    registry = Registry(tmp_path / "models")
+    assert registry.detectors() == [card.name] and registry.live_version(card.name) == 1
+    assert registry.detector_card(card.name).golden == card.golden
+
+
+def test_a_detector_is_no_version_of_a_model_that_names(
+    job: TrainingJob[DetectorRecipe], card: DetectorCard, tmp_path: Path
+) -> None:
+    folder = tmp_path / card.name / "1"
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text(make_card(name=card.name).to_json())
+    with pytest.raises(ModelRefusedError, match="is a model that names what it sees"):
+        publish(job.models / card.name / "1", card, tmp_path)
 
 
 def test_a_version_that_answers_differently_here_is_not_used(

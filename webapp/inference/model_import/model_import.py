@@ -24,7 +24,9 @@ from webapp.inference.models.card import (
     Label,
     ModelCard,
     ResizeRule,
+    VersionCard,
 )
+from webapp.inference.models.detector_card import DetectorCard, read_card
 from webapp.inference.models.golden import write_golden
 from webapp.inference.models.publish import (
     DEFAULT_LIMITS,
@@ -99,6 +101,7 @@ def import_model(
     with tempfile.TemporaryDirectory(prefix=prefix, dir=limits.temporary) as temporary:
         work = Path(temporary)
         folder = _open(request.source, work)
+        card: ModelCard | DetectorCard
         notes: list[str] = []
         if folder is not None and (folder / CARD_FILE).is_file():
             draft, card = folder, _exported_card(folder, request)
@@ -217,7 +220,7 @@ def _card(labels: tuple[str, ...], request: Request) -> ModelCard:
     )
 
 
-def _check(card: ModelCard) -> None:
+def _check(card: VersionCard) -> None:
     if not re.fullmatch(NAME_PATTERN, card.name):
         raise ModelRefusedError(
             "A model's name must be lower-case letters, digits, dots, dashes or underscores, "
@@ -254,13 +257,13 @@ def _ending(file: Path) -> str:
     raise ModelRefusedError(f"{file.name} is neither a .keras archive nor an HDF5 file.")
 
 
-def _exported_card(folder: Path, request: Request) -> ModelCard:
+def _exported_card(folder: Path, request: Request) -> ModelCard | DetectorCard:
     """The card of a version that was exported elsewhere: its files stay as they are, and are
     checked again."""
     try:
-        card = ModelCard.read(folder)
-        golden = [photo.file for photo in card.golden]
-        check_files(folder, card, (KERAS_FILE, COMPILED_FILE, *card.companions, *golden))
+        card = read_card(folder)
+        files = (KERAS_FILE, COMPILED_FILE, *card.companions, *card.golden_files)
+        check_files(folder, card, files)
     except (BadCardError, ModelUnavailableError) as error:
         raise ModelRefusedError(
             f"{request.source.name} is not a whole version: {error}."

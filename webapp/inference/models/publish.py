@@ -16,6 +16,7 @@ from pathlib import Path
 from webapp.errors import ModelRefusedError
 from webapp.inference.model_import.keras_archive import check_archive
 from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, VersionCard
+from webapp.inference.models.detector_card import DetectorCard
 from webapp.inference.models.held_out import read_split, write_split
 from webapp.inference.models.registry import Registry
 from webapp.inference.process_pool import child_environment
@@ -67,6 +68,7 @@ def publish(
     if not golden:
         raise ModelRefusedError("A version needs at least one golden photo.")
     check_archive(draft / KERAS_FILE)
+    _check_kind(Registry(models), card)
     folder = models / card.name
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,6 +95,14 @@ def publish(
     if number == 1 and first_is_live:
         Registry(models).make_live(card.name, number)
     return number
+
+
+def _check_kind(registry: Registry, card: VersionCard) -> None:
+    """Raise `ModelRefusedError` when the versions of this name are of another kind."""
+    detector = registry.is_detector(card.name)
+    if registry.versions(card.name) and detector != isinstance(card, DetectorCard):
+        kind = "a detector" if detector else "a model that names what it sees"
+        raise ModelRefusedError(f"{card.name} is {kind}, and this is none. Choose another name.")
 
 
 def _copy(draft: Path, card: VersionCard, golden: list[Path], folder: Path) -> None:
