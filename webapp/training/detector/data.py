@@ -11,12 +11,20 @@ from webapp.inference.metrics.overlap import areas, intersections, iou
 from webapp.inference.models.detector_gate import TruePhoto
 from webapp.inference.models.held_out import LabelledPhoto, hashed, once_each
 from webapp.training.data_files import files_in
-from webapp.training.dataset import Parts, earlier_parts, group, read_examples, split
+from webapp.training.dataset import (
+    Parts,
+    TrainingExample,
+    earlier_parts,
+    group,
+    read_examples,
+    split,
+)
 from webapp.training.detector.box_data import BoxedPhoto, read_boxes
 from webapp.training.detector.recipe import DetectorRecipe
 from webapp.training.detector.scenes import CAR, IGNORED, NOTHING, Scene, SceneMaker
 from webapp.training.job import say
 
+_BOXES, _NO_BOXES = "boxes", "no boxes"  # labels of photos with a list of boxes
 _SAME_CAR = 0.5  # overlap of a machine's box with a person's that are one car
 _MOSTLY = 0.75  # share of a machine's box inside another one that makes it a part of that car
 
@@ -35,20 +43,26 @@ class BoxData:
         for folder in folders:
             role, source = recipe.role(folder), recipe.source(folder)
             if role == "boxes":
-                photos = read_boxes(folder)
-                self._boxed |= {photo.path: photo for photo in photos}
-                paths = [photo.path for photo in photos]
+                photos = {photo.path: photo for photo in read_boxes(folder)}
+                self._boxed |= photos
+                roles = {path: self._role_of(photo) for path, photo in photos.items()}
             else:
-                paths = files_in(folder)
-            listed += [LabelledPhoto(path, role, source=source) for path in paths]
+                roles = dict.fromkeys(files_in(folder), role)
+            listed += [LabelledPhoto(path, role, source=source) for path, role in roles.items()]
         self._say_what_counts_as_nothing()
         side = round(1.5 * max(recipe.input.height, recipe.input.width))
         readable, self.refused = read_examples(listed, side)
         for name, why in self.refused:
             say(f"left out {name}: {why}")
         examples, self.repeated, self.two_roles = once_each(readable)
+        for name in self.two_roles:
+            say(f"left out {name}: the same file means something else in another place")
         self.examples = group(examples, recipe.split)
         self.parts: Parts = split(self.examples, recipe.split, earlier_parts(weights))
+
+    def _role_of(self, photo: BoxedPhoto) -> str:
+        """Photos with and without boxes are divided apart, so that each part has both."""
+        return _BOXES if (box_kinds(photo, self.recipe) != NOTHING).any() else _NO_BOXES
 
     def _say_what_counts_as_nothing(self) -> None:
         """A line with the classes of people's boxes that are neither cars nor ignored."""
@@ -64,11 +78,11 @@ class BoxData:
 
     def scenes(self, part: str) -> list[Scene]:
         """The photos of a part that have a list of boxes."""
-        return [
-            Scene(photo.pixels, *self.boxes_of(photo.path))
-            for photo in self.parts[part]
-            if photo.label == "boxes"
-        ]
+        return [Scene(photo.pixels, *self.boxes_of(photo.path)) for photo in self.listed(part)]
+
+    def listed(self, part: str) -> list[TrainingExample]:
+        """The photos of a part that have a list of boxes, maybe an empty one."""
+        return [photo for photo in self.parts[part] if photo.label in (_BOXES, _NO_BOXES)]
 
     def boxes_of(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
         """Boxes and kinds of a listed photo as in `Scene`, without those that are nothing."""
@@ -85,7 +99,8 @@ class BoxData:
         if not any((scene.kinds == CAR).any() for scene in scenes) or not others:
             raise TrainingError(
                 "A detector needs photos with boxes, and photos without a car: in a list with no "
-                'boxes for them, or in a data folder whose role in the recipe is "others".'
+                'boxes for them, or in a data folder whose role in the recipe is "others". Of one '
+                f"of these kinds no photo is left for the part {part}: add more."
             )
         return SceneMaker(
             scenes, crops, others, (self.recipe.input.height, self.recipe.input.width)

@@ -59,9 +59,7 @@ class Measured:
 def look(detector: Detector, data: BoxData, part: str) -> Measured:
     """Let a detector look at the listed photos of a part, decoded as in serving."""
     photos: dict[str, list[PhotoBoxes]] = {}
-    for example in data.parts[part]:
-        if example.label != "boxes":
-            continue
+    for example in data.listed(part):
         boxes, kinds = data.boxes_of(example.path)
         predicted, scores = detector.boxes(_decode(example.path, detector.card), LEAST_SCORE)
         line = PhotoBoxes(predicted, scores, boxes[kinds == CAR], boxes[kinds != CAR])
