@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.several_cars import GivenDetector
-from tests.views.conftest import Send
+from tests.views.conftest import Send, text_of
 
 
 @pytest.fixture
@@ -57,3 +57,14 @@ def test_a_photo_that_no_detector_has_seen_is_shown_whole(
     page = reviewer.get("/review").text
     assert f'src="/photos/{photo}/view"' in page
     assert "/crop" not in page and 'value="no-car"' not in page
+
+
+def test_enter_says_no_car_where_none_was_found(
+    reviewer: FlaskClient, detector: GivenDetector, send: Send
+) -> None:
+    detector.boxes = []
+    send()
+    page = text_of(reviewer.get("/review"))
+    assert "No car found." in page and "Of the whole picture it would say:" in page
+    assert re.search('value="no-car" aria-keyshortcuts="x Enter"', page)
+    assert 'aria-keyshortcuts="1"' in page and '"1 Enter"' not in page
