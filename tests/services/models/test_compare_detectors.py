@@ -26,7 +26,11 @@ from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
 from webapp.services.labels.relabel import relabel_car
 from webapp.services.models import compare_detectors
-from webapp.services.models.compare_detectors import comparable, compare_on_history
+from webapp.services.models.compare_detectors import (
+    DetectorsCompared,
+    comparable,
+    compare_on_history,
+)
 from webapp.services.models.promotion import Decision, history
 from webapp.services.photos.gallery import cars_of, get_photo
 from webapp.storage.database import end_reading
@@ -104,7 +108,9 @@ def count(registry: Registry) -> int:
     return comparable(registry, NAME, 1, 2).photos
 
 
-def compared(registry: Registry, challenger: Detector, *, any_photo: bool = False):
+def compared(
+    registry: Registry, challenger: Detector, *, any_photo: bool = False
+) -> DetectorsCompared:
     detectors = FoundBoxes(1, LEFT), challenger
     return compare_on_history(detectors, registry, DatabaseFiles(), any_photo=any_photo)
 
@@ -173,7 +179,8 @@ def test_one_that_finds_more_of_the_checked_cars_takes_over_without_a_reason(
     assert (comparison.verdict, comparison.fixed, comparison.cars) == ("better", 2, 4)
     row = promote(registry, FoundBoxes(2), comparison)
     assert registry.live_version(NAME) == 2 and not row.forced
-    assert history(NAME)[0].figures["verdict"] == "better"
+    assert row.figures == comparison.to_json()
+    assert [change.to_version for change in history(NAME)] == [2]
 
 
 def test_what_people_said_is_no_car_is_a_false_alarm(
@@ -195,7 +202,7 @@ def test_one_that_is_worse_takes_over_only_by_force_and_with_a_reason(
         promote(registry, FoundBoxes(2), comparison, Decision(ANNA, "quicker"))
     assert registry.live_version(NAME) == 1
     row = promote(registry, FoundBoxes(2), comparison, Decision(ANNA, "quicker", force=True))
-    assert row.forced and row.figures["verdict"] == "worse"
+    assert row.forced and row.figures == comparison.to_json()
 
 
 def test_without_a_comparison_it_is_refused(registry: Registry, checked: list[str]) -> None:

@@ -155,7 +155,7 @@ def test_the_page_shows_the_figures_of_the_last_comparison(
     page = admin.get(f"/models/{NAME}/compare?a=1&b=2").text
     assert "Version 2 is better" in page and "than version 1." in page
     assert "Version 2 finds 12 of 12 cars in 12 photos, version 1 0." in page
-    assert "Average precision" in page and "100.0%" in page
+    assert "Average precision" in page and "100.0\u202f%" in page
 
 
 def test_the_json_api_promotes_a_detector_and_goes_back(

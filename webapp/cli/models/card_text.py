@@ -65,7 +65,13 @@ def describe_detector(card: DetectorCard) -> list[str]:
 def comparison_table(comparison: DetectorComparison) -> list[str]:
     """The figures of two versions of a detector side by side, shares with their 95 % interval."""
     versions = (f"version {number}" for number in (comparison.champion, comparison.challenger))
-    rows = [detector_figures(figures) for figures in comparison.figures]
+    rows = [
+        {
+            name: f"{value} ({interval})" if interval else value
+            for name, (value, interval) in detector_figures(figures).items()
+        }
+        for figures in comparison.figures
+    ]
     lines = ["".join(f"{text:>26}" for text in ("", *versions))]
     lines += [f"{name:<26}{rows[0][name]:>26}{rows[1][name]:>26}" for name in rows[0]]
     return lines

@@ -34,17 +34,18 @@ def detector_measurements(card: DetectorCard) -> list[Measurement]:
     return [Measurement(name, note, share) for name, note, share in rows if share]
 
 
-def detector_figures(figures: Mapping[str, Any]) -> dict[str, str]:
-    """The figures of a set of photos (`box_metrics.summary`) in words, by what they tell."""
-    at, main = figures["recall_at_precision"], figures["main_car"]
+def detector_figures(figures: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The figures of a set of photos (`box_metrics.summary`) in words, by what they tell: each with
+    what is plausible, or what it is counted in, "" for nothing."""
+    precision, main = figures["recall_at_precision"], figures["main_car"]
     shares = {f"{size} cars found": share for size, share in figures["recall"].items()}
     shares |= {"main car found": main["iou50"], "main car closely": main["iou80"]}
     alarms = count(figures["false_alarms"], "box", "boxes")
     return {
-        "average precision": _percent(figures["ap50"]),
-        f"found at precision {at['precision']:.2f}": _percent(at["recall"]),
+        "average precision": (_percent(figures["ap50"]), ""),
+        f"found at precision {precision['precision']:.2f}": (_percent(precision["recall"]), ""),
         **{name: _with_interval(share) for name, share in shares.items()},
-        "false alarms": f"{alarms} in {count(figures['photos'], 'photo')}",
+        "false alarms": (alarms, f"in {count(figures['photos'], 'photo')}"),
     }
 
 
@@ -52,8 +53,8 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
 
-def _with_interval(figures: Mapping[str, Any]) -> str:
+def _with_interval(figures: Mapping[str, Any]) -> tuple[str, str]:
     if not figures["n"]:
-        return "-"
+        return "-", ""
     low, high = figures["interval"]
-    return f"{figures['share']:.0%} of {figures['n']:,} ({low:.0%} to {high:.0%})"
+    return f"{figures['share']:.0%} of {figures['n']:,}", f"{low:.0%} to {high:.0%}"
