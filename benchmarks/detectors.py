@@ -172,7 +172,7 @@ def _times(finders: dict[str, Find], paths: list[Path], side: int, rounds: int) 
         f"{name} {statistics.median(times):.1f} ms" for name, times in means.items()
     )
     ratio = statistics.median(np.divide(means["ours"], means["teacher"]).tolist())
-    return f"{', '.join(medians)}; ours takes {ratio:.2f} of the teacher's time ({rounds} rounds)"
+    return f"{medians}; ours takes {ratio:.2f} of the teacher's time ({rounds} rounds)"
 
 
 def _arguments() -> argparse.Namespace:
