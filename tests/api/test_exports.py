@@ -45,8 +45,12 @@ def test_what_makes_no_sense_is_refused(client: FlaskClient, key: dict[str, str]
         assert client.get(f"/api/v1/export?{query}", headers=key).status_code == 400
 
 
-def test_crops_come_in_folders_only(client: FlaskClient, key: dict[str, str]) -> None:
-    answer = client.get("/api/v1/export?format=folders&unit=crops", headers=key)
-    assert (answer.status_code, answer.content_type) == (200, "application/zip")
+def test_crops_and_checked_photos_come_in_folders_only(
+    client: FlaskClient, key: dict[str, str]
+) -> None:
+    for unit in ("crops", "boxes"):
+        answer = client.get(f"/api/v1/export?format=folders&unit={unit}", headers=key)
+        assert (answer.status_code, answer.content_type) == (200, "application/zip")
+        assert answer.data.startswith(b"PK")
     assert client.get("/api/v1/export?format=coco&unit=crops", headers=key).status_code == 400
     assert client.get("/api/v1/export?format=coco&unit=cars", headers=key).status_code == 400

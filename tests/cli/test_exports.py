@@ -14,16 +14,17 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from tests.cars import put_cars
+from tests.cars import LEFT, put_cars
 from tests.conftest import draw
 from tests.fakes import make_card
-from webapp.domain import Who
+from webapp.domain import PERSON, Who
 from webapp.extensions import get_files
 from webapp.services.labels.relabel import relabel_photo
 from webapp.services.photos import gallery as history
 from webapp.storage.database import writing
 from webapp.storage.labels.events import Stamp
 from webapp.training.dataset import read_examples
+from webapp.training.detector.box_data import read_boxes
 from webapp.training.readers import list_photos
 from webapp.training.recipe import Layout
 
@@ -135,6 +136,22 @@ def test_cars_are_cut_out_and_brought_up_to_date(
         relabel_photo(public_id, "bwt", [make_card()], Stamp(Who("Anna"), "gallery"))
     assert "1 removed that no longer belong" in export("folders", "data", "--unit", "crops").stderr
     assert not (tmp_path / "data" / "haas").exists()
+
+
+def test_photos_for_a_detector_are_brought_up_to_date(
+    app: Flask, export, upload: Upload, tmp_path: Path
+) -> None:
+    with app.app_context():
+        kept, reopened = upload(mark=1), upload(mark=2)
+        for photo in (kept, reopened):
+            put_cars(photo, found_by=PERSON)
+        export("folders", "data", "--unit", "boxes")
+        put_cars(reopened, [LEFT])  # the detector found it anew, and nobody has checked it
+    done = export("folders", "data", "--unit", "boxes")
+    assert "1 removed that no longer belong" in done.stderr
+    assert [path.name for path in (tmp_path / "data" / "photos").iterdir()] == [f"car-{kept}.jpg"]
+    (photo,) = read_boxes(tmp_path / "data")
+    assert len(photo.boxes) == 2
 
 
 def test_cars_and_photos_do_not_share_a_folder(export, upload: Upload) -> None:
