@@ -44,8 +44,10 @@ def labels(name: ModelName) -> ResponseReturnValue:
 
 @Call(bp, "GET /models/<name>/compare", Need.REVIEW, {200: models.ComparisonJson}, _ABSENT)
 def comparison(name: ModelName, query: models.CompareQuery) -> ResponseReturnValue:
-    """Two versions on the labelled photos of this history, by their predictions up to now; those of
-    a detector are compared by a job."""
+    """Two versions on the labelled photos of this history, by their predictions up to now.
+
+    Those of a detector are compared by a job.
+    """
     if get_registry().is_detector(name):
         raise ModelNotFoundError(
             f"{name} names no labels: a job compares its versions (POST /jobs with kind compare)."
