@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from webapp.errors import ModelRefusedError, TrainingError
 from webapp.inference.model_import.keras_archive import check_archive
 from webapp.training.backbones import build_backbone
+from webapp.training.detector.litert_weights import mobilenet_weights
 from webapp.training.detector.network import BLOCKS, build_body, fold_batch_norm, full_widths
 from webapp.training.detector.recipe import DetectorRecipe
 from webapp.training.detector.scenes import SceneMaker
@@ -34,8 +35,9 @@ def first_weights(
 ) -> None:
     """Set what a network of `build_detector` starts from.
 
-    `weights` are "none", "imagenet" or a file of Keras' MobileNetV2 without its top, or the
-    `model.keras` of a detector. Raises `TrainingError` if there are none, or they do not fit.
+    `weights` are "none", "imagenet" or a file of Keras' MobileNetV2 without its top, the
+    `model.keras` of a detector, or a LiteRT file of an SSD on MobileNetV2. Raises `TrainingError`
+    if there are none, or they do not fit.
     """
     if weights == "none":
         return
@@ -44,10 +46,18 @@ def first_weights(
         return
     say("making the pretrained network narrower")
     photo = keras.Input((recipe.input.height, recipe.input.width, 3))
-    backbone = build_backbone("mobilenet_v2", photo, weights)
+    if Path(weights).suffix == ".tflite":
+        body = keras.Model(photo, build_body(photo, full_widths()))
+        full = mobilenet_weights(Path(weights), _kernel_shapes(body))
+    else:
+        full = fold_batch_norm(build_backbone("mobilenet_v2", photo, weights))
     rng = np.random.default_rng(recipe.seed)
     photos = np.stack([maker.view(rng).pixels for _ in range(_PHOTOS)])
-    set_weights(network, narrow(backbone, narrow_widths(recipe.width), photos))
+    set_weights(network, narrow(full, narrow_widths(recipe.width), photos))
+
+
+def _kernel_shapes(body: keras.Model) -> dict[str, tuple[int, ...]]:
+    return {layer.name: tuple(layer.kernel.shape) for layer in body.layers if layer.weights}
 
 
 def _of_version(network: keras.Model, path: Path) -> list[NDArray[np.float32]]:
@@ -61,8 +71,8 @@ def _of_version(network: keras.Model, path: Path) -> list[NDArray[np.float32]]:
     return list(weights)
 
 
-def narrow(backbone: keras.Model, widths: Sequence[int], photos: NDArray[np.uint8]) -> _Weights:
-    """Weights of `build_body` with `widths`, by layer, from Keras' ImageNet MobileNetV2.
+def narrow(weights: _Weights, widths: Sequence[int], photos: NDArray[np.uint8]) -> _Weights:
+    """Weights of `build_body` with `widths`, by layer, from those with `full_widths`.
 
     Block after block, the expanded features that the block's output on sample `photos` (photos,
     height, width, 3) misses least are dropped one at a time, and the projection of those that stay
@@ -70,7 +80,7 @@ def narrow(backbone: keras.Model, widths: Sequence[int], photos: NDArray[np.uint
     Pruning for Accelerating Very Deep Neural Networks"; the order of dropping as in Hassibi and
     Stork 1993, "Optimal Brain Surgeon").
     """
-    weights = fold_batch_norm(backbone)
+    weights = dict(weights)
     photo = keras.Input((*photos.shape[1:3], 3))
     full = _with_weights(photo, full_widths(), weights)
     wanted = _outputs(full, photos)
