@@ -123,3 +123,29 @@ def test_a_body_that_makes_no_sense_is_a_400(
     assert two.post("/api/v1/models/f1-teams/promote", json=body, headers=key).status_code == 400
     assert two.post("/api/v1/models/f1-teams/promote", data="[1]", headers=key).status_code == 400
     assert two.get("/api/v1/models/f1-teams/compare?a=1", headers=key).status_code == 400
+
+
+# ---- the shipped detector, which has a card but no labels ----
+
+
+def test_the_card_of_a_detector_is_read_like_any_other(shipped: FlaskClient) -> None:
+    live = shipped.get("/api/v1/models/car-detector").json["live"]
+    card = shipped.get(f"/api/v1/models/car-detector/{live}").json
+    assert (card["name"], card["version"], card["live"]) == ("car-detector", live, True)
+    assert card["metrics"]["test"]
+    assert "labels" not in card
+
+
+def test_a_detector_has_a_title_and_no_labels(shipped: FlaskClient) -> None:
+    model = shipped.get("/api/v1/models/car-detector").json
+    assert (model["title"], model["labels"]) == ("Car detector", None)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/models/car-detector/labels", "/api/v1/stats?model=car-detector"],
+)
+def test_what_needs_labels_says_that_a_detector_has_none(shipped: FlaskClient, path: str) -> None:
+    answer = shipped.get(path)
+    assert answer.status_code == 404
+    assert "car-detector finds cars and names none" in answer.json["detail"]

@@ -19,7 +19,7 @@ _REFUSED = (*_ABSENT, ModelRefusedError, PromotionRefusedError)
 
 @Call(bp, "GET /models", Need.READING, {200: models.ModelsJson})
 def index() -> ResponseReturnValue:
-    """Every model with its versions and the live one."""
+    """Every model that names cars, with its versions and the live one."""
     registry = get_registry()
     return jsonify(items=[models.model_json(name, registry) for name in registry.names()])
 
@@ -28,7 +28,8 @@ def index() -> ResponseReturnValue:
 def versions(name: ModelName) -> ResponseReturnValue:
     """One model: its versions and the live one.
 
-    With a key of the scope `review` also its `history`: what was live when.
+    A detector is one too, without labels. With a key of the scope `review` also its `history`: what
+    was live when.
     """
     if not get_registry().versions(name):
         raise ModelNotFoundError(f"There is no model called {name[:80]!r}.")
@@ -74,9 +75,18 @@ def go_back(name: ModelName, body: models.RollbackBody) -> ResponseReturnValue:
     return jsonify(models.promotion_json(row))
 
 
-@Call(bp, "GET /models/<name>/<int:version>", Need.READING, {200: models.CardJson}, _ABSENT)
+@Call(
+    bp,
+    "GET /models/<name>/<int:version>",
+    Need.READING,
+    {200: models.CardJson | models.DetectorCardJson},
+    _ABSENT,
+)
 def read(name: ModelName, version: Version) -> ResponseReturnValue:
-    """The card of one version: labels in order, how it was measured, threshold, limits."""
+    """The card of one version: labels in order, how it was measured, threshold, limits.
+
+    That of a detector has no labels.
+    """
     registry = get_registry()
     live = registry.live_version(name) == version
-    return jsonify(models.card_json(registry.card(name, version), live))
+    return jsonify(models.card_json(registry.any_card(name, version), live))

@@ -20,6 +20,7 @@ from webapp.api.schemas.base import (
 from webapp.domain import moment
 from webapp.errors import BadCardError, ModelNotFoundError
 from webapp.inference.models.card import RESIZE_RULES, ModelCard
+from webapp.inference.models.detector_card import DetectorCard
 from webapp.inference.models.label_set import CurrentLabel, all_labels, as_current
 from webapp.inference.models.registry import Registry
 from webapp.services.models.compare import HistoryComparison
@@ -87,7 +88,7 @@ class ModelJson(JsonShape):
     """Null while no version serves."""
     title: str | None
     labels: int | None
-    """How many labels the live version has."""
+    """How many labels the live version has; null for a detector."""
     history: NotRequired[list[PromotionJson]]
     """What was live when, the newest first; with a key of the scope `review`."""
 
@@ -152,8 +153,8 @@ class _InputJson(JsonShape):
     resize: Annotated[str, enum(*RESIZE_RULES)]
 
 
-class CardJson(JsonShape):
-    """Everything needed to use a version and to know how far to trust it."""
+class DetectorCardJson(JsonShape):
+    """Everything needed to use a version of a detector and to know how far to trust it."""
 
     name: str
     version: int
@@ -162,15 +163,10 @@ class CardJson(JsonShape):
     summary: str
     limits: list[str]
     """What it cannot do, in sentences."""
-    labels: list[_CardLabelJson]
     input: _InputJson
-    temperature: float
-    """Divides the logits before the softmax."""
     threshold: Share
-    """Below this confidence the decision is no label: a parent, or `unclassified`."""
-    parent_threshold: Share | None
-    """Below this sum of its labels' probabilities a parent is not the decision either; null for a
-    version that names no parents."""
+    """Below this confidence the decision is no label: a parent, or `unclassified`. Of a detector:
+    below this score a box does not count."""
     metrics: dict[str, Any]
     """By the photos they were measured on: `test`, `validation`, `train`, `unknown`, `compiled`."""
     split: dict[str, Any]
@@ -181,6 +177,17 @@ class CardJson(JsonShape):
     files: dict[str, Any]
     """SHA-256 of each file of the version."""
     created_at: str
+
+
+class CardJson(DetectorCardJson):
+    """The same of a version that names cars."""
+
+    labels: list[_CardLabelJson]
+    temperature: float
+    """Divides the logits before the softmax."""
+    parent_threshold: Share | None
+    """Below this sum of its labels' probabilities a parent is not the decision either; null for a
+    version that names no parents."""
 
 
 class ComparisonJson(JsonShape):
@@ -214,7 +221,7 @@ def model_json(
 ) -> ModelJson:
     """A model; with the history of its live version for those who may know it."""
     try:
-        card = registry.card(name)
+        card = registry.any_card(name, None)
     except (ModelNotFoundError, BadCardError):
         card = None
     shown: ModelJson = {
@@ -222,7 +229,7 @@ def model_json(
         "versions": registry.versions(name),
         "live": registry.live_version(name),
         "title": card.title if card else None,
-        "labels": len(card.labels) if card else None,
+        "labels": len(card.labels) if isinstance(card, ModelCard) else None,
     }
     if history is not None:
         shown["history"] = [promotion_json(row) for row in history]
@@ -285,24 +292,18 @@ def _named_label_json(label: CurrentLabel) -> _NamedLabelJson:
     }
 
 
-def card_json(card: ModelCard, live: bool) -> CardJson:
+def card_json(card: ModelCard | DetectorCard, live: bool) -> CardJson | DetectorCardJson:
     """A version's card without the golden photos' figures."""
     size = card.input
-    return {
+    shown: DetectorCardJson = {
         "name": card.name,
         "version": card.version,
         "live": live,
         "title": card.title,
         "summary": card.summary,
         "limits": list(card.limits),
-        "labels": [
-            {**_named_label_json(label), "class_id": class_id}
-            for class_id, label in enumerate(map(as_current, card.labels))
-        ],
         "input": {"height": size.height, "width": size.width, "resize": size.resize},
-        "temperature": card.temperature,
         "threshold": card.threshold,
-        "parent_threshold": card.parent_threshold,
         "metrics": card.metrics,
         "split": card.split,
         "data": list(card.data),
@@ -310,4 +311,15 @@ def card_json(card: ModelCard, live: bool) -> CardJson:
         "libraries": card.libraries,
         "files": card.files,
         "created_at": card.created_at,
+    }
+    if isinstance(card, DetectorCard):
+        return shown
+    return {
+        **shown,
+        "labels": [
+            {**_named_label_json(label), "class_id": class_id}
+            for class_id, label in enumerate(map(as_current, card.labels))
+        ],
+        "temperature": card.temperature,
+        "parent_threshold": card.parent_threshold,
     }

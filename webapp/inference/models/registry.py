@@ -75,8 +75,10 @@ class Registry:
         return self.folder / name / str(version)
 
     def card(self, name: str, version: int | None = None) -> ModelCard:
-        """The card of a version (default: the live one) with its current labels. Raises
-        `ModelNotFoundError` or `BadCardError`."""
+        """The card of a classifier's version (default: the live one) with its current labels.
+
+        Raises `ModelNotFoundError`, also for a detector, or `BadCardError`.
+        """
         return self._current(self.published_card(name, version))
 
     def published_card(self, name: str, version: int | None = None) -> ModelCard:
@@ -93,6 +95,11 @@ class Registry:
             return ModelCard.read(folder)
         cached = self._cards.get(folder)
         if cached is None or cached[0] != changed:
+            if self.is_detector(name):
+                raise ModelNotFoundError(
+                    f"{name} finds cars and names none: it has no labels. Choose one of the models "
+                    "that name cars."
+                )
             cached = self._cards[folder] = (changed, ModelCard.read(folder))
         return cached[1]
 
