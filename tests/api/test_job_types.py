@@ -203,6 +203,22 @@ def test_a_job_without_a_kind_is_told_which_there_are(
     assert sentence in client.post("/api/v1/jobs", json=body).json["errors"][0]["what"]
 
 
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        ({"kind": "detect", "filter": {"cars": "9"}}, "body.filter.cars"),
+        ({"kind": "export", "format": "tar"}, "body.format"),
+        ({"kind": "rank", "model": "f1-teams"}, "body.version"),
+    ],
+)
+def test_what_is_wrong_in_a_job_is_named_by_its_place_in_the_body(
+    client: FlaskClient, body: Json, where: str
+) -> None:
+    assert [error["where"] for error in client.post("/api/v1/jobs", json=body).json["errors"]] == [
+        where
+    ]
+
+
 def test_the_same_key_of_a_request_is_the_same_job(client: FlaskClient, key_of: Key) -> None:
     headers = key_of("admin") | {"Idempotency-Key": "monday"}
     first, again = (

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
-from pydantic import ValidationError
+from pydantic import RootModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from webapp.api.authentication import Need, check
@@ -125,14 +125,17 @@ def _read_arguments(takes: Mapping[str, Any]) -> dict[str, ApiRequest | None]:
                 arguments[place] = None if place == absent else read(takes[place])
             except ValidationError as error:
                 details = error.errors(include_url=False, include_input=False)[:_MAX_ERRORS]
-                faults = [_fault(place, detail) for detail in details]
+                faults = [_fault(place, takes[place], detail) for detail in details]
                 raise InvalidFieldsError(faults) from error
     return arguments
 
 
-def _fault(place: str, detail: ErrorDetails) -> tuple[str, str]:
+def _fault(place: str, kind: type, detail: ErrorDetails) -> tuple[str, str]:
     """Where something is wrong in a request, and what."""
-    where = ".".join([place, *(str(step)[:80] for step in detail["loc"])])
+    steps = detail["loc"]
+    if issubclass(kind, RootModel):  # one of several bodies: the first step only says which
+        steps = steps[1:]
+    where = ".".join([place, *(str(step)[:80] for step in steps)])
     values = {
         name: int(value) if isinstance(value, float) and value.is_integer() else value
         for name, value in detail.get("ctx", {}).items()
