@@ -245,3 +245,12 @@ def test_what_is_no_box_is_named(
 def test_an_unknown_label_draws_no_box(client: FlaskClient, key: Headers, photo: str) -> None:
     assert drawn(client, key, photo, box=[0, 0, 0.5, 0.5], label="trabant").status_code == 422
     assert [car["found_by"] for car in cars(client, photo)] == ["whole"]
+
+
+def test_a_box_with_the_model_of_no_label_is_refused_where_there_is_no_such_model(
+    client: FlaskClient, photo: str, key: Headers
+) -> None:
+    answer = drawn(client, key, photo, box=[0.1, 0.1, 0.5, 0.5], model="nope")
+    assert answer.status_code == 404
+    assert "There is no live model called 'nope'" in answer.json["detail"]
+    assert cars(client, photo)[0]["found_by"] == "whole"

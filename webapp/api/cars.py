@@ -48,7 +48,7 @@ def add(public_id: PhotoId, body: cars.CarBody) -> ResponseReturnValue:
     """
     count_photos()
     stamp = Stamp(who(), "api", body.why)
-    label_cards = get_label_cards(body.model) if body.label else []
+    label_cards = get_label_cards(body.model) if body.label or body.model else []
     drawn = DrawnCar(body.numbers, body.label, label_cards)
     car = boxes.add_car(public_id, drawn, get_pipeline(ALL_MODELS), stamp)
     headers = {"Location": url_for("api_cars.read", car_id=car.public_id)}

@@ -138,8 +138,8 @@ def get_photo(public_id: str, model: str = "") -> Photo:
 def not_asked(model: str) -> NotAskedError:
     """The error for a photo that a model has not looked at."""
     return NotAskedError(
-        f"{model} has not looked at this photo yet. Send the photo once more with model={model} to "
-        "ask it."
+        f"{model} has not looked at this photo yet. If it is live, send the photo once more with "
+        f"model={model} to ask it."
     )
 
 
