@@ -324,3 +324,11 @@ def test_the_gallery_has_a_tab_for_what_is_no_car(
     assert two in page and page.count('<li class="tile">') == 1
     assert 'aria-current="page">No car <span class="count">1</span>' in page
     assert '<option value="no-car">No car</option>' in page
+
+
+def test_a_car_that_nobody_labelled_says_so_beside_one_that_was(
+    reviewer: FlaskClient, two: str
+) -> None:
+    first, second = car_ids(reviewer, two)
+    reviewer.post(f"{two}/label", data={"label": "haas", "car": first})
+    assert "Nobody has checked this car" in reviewer.get(f"{two}?car={second}").text
