@@ -96,7 +96,9 @@ class Extensions:
         While that cannot be used, the last good version of the model. Raises
         `ModelUnavailableError` when there is none, `ModelNotFoundError` for an unknown name.
         """
-        name = self._resolve(name)
+        return self._live(self._resolve(name))
+
+    def _live(self, name: str) -> Classifier:
         if self._given:
             return next(given for given in self._given if given.card.name == name)
         return self._serving.live(name)
@@ -113,7 +115,7 @@ class Extensions:
         usable, trouble = [], None
         for name in self.live_models():
             try:
-                usable.append(self.classifier(name))
+                usable.append(self._live(name))
             except ModelUnavailableError as error:
                 trouble = trouble or error
         if trouble is not None and not usable:

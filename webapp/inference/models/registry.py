@@ -26,35 +26,47 @@ class Registry:
 
     def names(self) -> list[str]:
         """Classifiers that have at least one version, sorted."""
-        return [name for name in self._all_names() if not self.is_detector(name)]
+        newest = self._newest_versions()
+        return [name for name, version in newest.items() if not self._finds_cars(name, version)]
 
     def detectors(self) -> list[str]:
         """Detectors that have at least one version, sorted."""
-        return [name for name in self._all_names() if self.is_detector(name)]
+        newest = self._newest_versions()
+        return [name for name, version in newest.items() if self._finds_cars(name, version)]
 
     def is_detector(self, name: str) -> bool:
         """Whether the newest version of a model finds cars instead of naming them; False when there
         is no model of this name."""
         versions = self.versions(name)
-        if not versions:
-            return False
-        folder = self.folder / name / str(versions[-1])
+        return bool(versions) and self._finds_cars(name, versions[-1])
+
+    def _finds_cars(self, name: str, version: int) -> bool:
+        folder = self.folder / name / str(version)
         if folder not in self._is_detector:  # a version never changes
             self._is_detector[folder] = is_detector_card(folder)
         return self._is_detector[folder]
 
-    def _all_names(self) -> list[str]:
+    def _newest_versions(self) -> dict[str, int]:
+        """The newest version of each model and detector, sorted by name."""
         if not self.folder.is_dir():
-            return []
-        return sorted(path.name for path in self.folder.iterdir() if self.versions(path.name))
+            return {}
+        names = sorted(path.name for path in self.folder.iterdir())
+        versions = {name: self.versions(name) for name in names}
+        return {name: numbers[-1] for name, numbers in versions.items() if numbers}
 
     def versions(self, name: str) -> list[int]:
         """The version numbers of a model, ascending; empty when there is none of this name."""
-        folder = self.folder / name
-        if "/" in name or name.startswith(".") or not folder.is_dir():
+        if "/" in name or name.startswith("."):
             return []
-        numbered = (path for path in folder.iterdir() if path.name.isdecimal())
-        return sorted(int(path.name) for path in numbered if path.is_dir())
+        try:
+            with os.scandir(self.folder / name) as entries:
+                return sorted(
+                    int(entry.name)
+                    for entry in entries
+                    if entry.name.isdecimal() and entry.is_dir()
+                )
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # a name may hold anything
+            return []
 
     def live_version(self, name: str) -> int | None:
         """The version that serves, or None when none was made live."""
