@@ -186,9 +186,11 @@ def test_a_moved_box_can_be_taken_back(client: FlaskClient, key: Headers, two: s
     path = f"/api/v1/cars/{first}"
     batch = client.patch(path, json={"box": [0, 0, 0.4, 0.9]}, headers=key).json["batch"]
     undo = client.delete(f"/api/v1/labels/batches/{batch}", headers=key).json
-    assert client.get(path).json["box"] == list(LEFT)
+    car = client.get(path).json
+    assert (car["box"], car["found_by"], car["score"]) == (list(LEFT), "detector", 0.9)
     client.delete(f"/api/v1/labels/batches/{undo['batch']}", headers=key)
-    assert client.get(path).json["box"] == [0, 0, 0.4, 0.9]
+    car = client.get(path).json
+    assert (car["box"], car["found_by"], car["score"]) == ([0, 0, 0.4, 0.9], "person", None)
     again = client.delete(f"/api/v1/labels/batches/{batch}", headers=key)
     assert again.status_code == 409
 

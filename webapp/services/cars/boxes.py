@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from webapp.domain import NO_CAR, PERSON, WHOLE, WHOLE_PHOTO, Box, DetectedCar
+from webapp.domain import DETECTOR, NO_CAR, PERSON, WHOLE, WHOLE_PHOTO, Box, DetectedCar
 from webapp.errors import BadBoxError, NothingToUndoError
 from webapp.inference.models.card import ModelCard
 from webapp.services.cars.rows import make_car, make_predictions, with_merges
@@ -63,7 +63,7 @@ def add_car(photo_id: str, drawn: DrawnCar, pipeline: Pipeline, stamp: Stamp) ->
             )
         _remember(pipeline)
         if main.found_by == WHOLE and main.ground_truth != NO_CAR:
-            _set_box(main, box, rows, stamp)
+            _move(main, _by_person(box), rows, stamp)
             number = main.id
         else:
             number = _insert(main.photo, box, rows, stamp)
@@ -87,7 +87,7 @@ def move_car(car_id: str, box: Box, pipeline: Pipeline, stamp: Stamp) -> Car:
     with writing():
         car = get_car(car_id)
         _remember(pipeline)
-        _set_box(car, box, rows, stamp)
+        _move(car, _by_person(box), rows, stamp)
         storage.arrange(car.photo_id)
         webhook_events.boxes_changed(stamp.batch)
     return get_car(car_id)
@@ -143,17 +143,17 @@ def undo_box(number: int, pipeline: Pipeline, stamp: Stamp) -> bool:
     car = _car_of(event) if event else None
     if event is None or car is None:
         return False
-    rows = _classify(car.photo, _box_before(event), pipeline) if event.from_box else []
+    rows = _classify(car.photo, _before(event).box, pipeline) if event.from_box else []
     with writing():
         car = _car_of(event)
         if car is None or standing_event(number) is None:
             return False
         if event.from_box:
             _remember(pipeline)
-            _set_box(car, _box_before(event), rows, stamp, event.id)
+            _move(car, _before(event), rows, stamp, event)
             storage.arrange(car.photo_id)
         else:
-            add_box_event(car, car.box, stamp, event.id)
+            add_box_event(car, car.box, stamp, undoes=event.id)
             record_label(car, NO_CAR, car.shown_model, stamp)
             webhook_events.labels_changed(stamp.batch)
         webhook_events.boxes_changed(stamp.batch)
@@ -166,9 +166,18 @@ def _car_of(event: BoxEvent) -> Car | None:
     return cars[0] if cars and list(cars[0].box) == event.to_box else None
 
 
-def _box_before(event: BoxEvent) -> Box:
+def _before(event: BoxEvent) -> DetectedCar:
+    """The box before an event, and who found it."""
     x, y, width, height = event.from_box or WHOLE_PHOTO
-    return x, y, width, height
+    box = x, y, width, height
+    if event.from_score is None:
+        return _by_person(box)
+    return DetectedCar(box, event.from_score, DETECTOR)
+
+
+def _by_person(box: Box) -> DetectedCar:
+    """A box as a person gives it; nobody has found a car that is the whole photo."""
+    return DetectedCar(box, None, WHOLE if box == WHOLE_PHOTO else PERSON)
 
 
 # ---- steps ----
@@ -192,15 +201,18 @@ def _insert(photo: Photo, box: Box, rows: Sequence[Prediction], stamp: Stamp) ->
     car = make_car(DetectedCar(box, None, PERSON), position)
     storage.insert_car(photo, car, rows)
     insert_predictions([(car, row) for row in rows])
-    add_box_event(car, None, stamp)
+    add_box_event(car, box, stamp, drawn=True)
     return car.id
 
 
-def _set_box(
-    car: Car, box: Box, rows: Sequence[Prediction], stamp: Stamp, undoes: int | None = None
+def _move(
+    car: Car,
+    wanted: DetectedCar,
+    rows: Sequence[Prediction],
+    stamp: Stamp,
+    undoes: BoxEvent | None = None,
 ) -> None:
-    """Move the box of a car; a person has found it then, unless it is the whole photo again."""
-    before, found_by = car.box, WHOLE if box == WHOLE_PHOTO else PERSON
-    storage.set_box(car, DetectedCar(box, None, found_by))
+    """Move the box of a car. One that is back where the detector found it is the detector's."""
+    add_box_event(car, wanted.box, stamp, undoes=undoes.id if undoes else None)
+    storage.set_box(car, wanted, undoes.from_version if undoes else None)
     replace_predictions(car, rows)
-    add_box_event(car, before, stamp, undoes)

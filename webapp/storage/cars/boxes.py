@@ -11,14 +11,18 @@ from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import BoxEvent, Car, Photo
 
 
-def add_box_event(car: Car, before: Box | None, stamp: Stamp, undoes: int | None = None) -> None:
-    """Append what became of a car's box; `before` None: the car was drawn."""
+def add_box_event(
+    car: Car, box: Box, stamp: Stamp, *, undoes: int | None = None, drawn: bool = False
+) -> None:
+    """Append that a car gets another box, before it has it; `drawn`: it had none before."""
     insert_row(
         BoxEvent(
             car_id=car.id,
             photo_ref=car.photo.public_id,
-            from_box=None if before is None else list(before),
-            to_box=list(car.box),
+            from_box=None if drawn else list(car.box),
+            from_score=car.score,
+            from_version=car.detector_version,
+            to_box=list(box),
             undoes=undoes,
             user_id=stamp.who.user_id,
             who=stamp.who.name,

@@ -118,8 +118,9 @@ class BoxEvent(Base):
     """One change of a car's box by a person; never changed, never removed. Undo is one more event,
     whose `undoes` names the one it takes back.
 
-    Boxes are [x, y, width, height]; `from_box` None: the car was drawn. `photo_ref` and `who` stay
-    readable after the photo or the person is gone.
+    Boxes are [x, y, width, height]; `from_box` None: the car was drawn. `from_score` and
+    `from_version` are those of the detector, None unless it found the box before. `photo_ref` and
+    `who` stay readable after the photo or the person is gone.
     """
 
     __tablename__ = "box_events"
@@ -129,6 +130,8 @@ class BoxEvent(Base):
     car_id: Mapped[int | None] = mapped_column(ForeignKey("cars.id", ondelete="SET NULL"))
     photo_ref: Mapped[str] = mapped_column(String(24))
     from_box: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    from_score: Mapped[float | None] = mapped_column(Float)
+    from_version: Mapped[int | None]
     to_box: Mapped[list[float]] = mapped_column(JSON)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     who: Mapped[str] = mapped_column(String(80))
