@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from webapp.domain import SHORT
 from webapp.extensions import get_tools
 from webapp.services.accounts import api_keys
+from webapp.services.jobs.types import label_import
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
 
@@ -136,6 +137,16 @@ def test_a_file_of_labels_is_looked_at_and_then_imported(
     assert truths(client) == [None, "bwt"]
     assert done(key, data=form(replace="yes"))["result"]["changed"] == 2
     assert truths(client) == ["haas", "haas"]
+
+
+def test_a_look_at_boxes_says_how_many_would_be_drawn(
+    key_of: Key, done, upload: Callable[..., str]
+) -> None:
+    upload(name="a.jpg")
+    table = b"filename,label,x,y,width,height\na.jpg,car,0.1,0.1,0.5,0.5\n"
+    form = {"kind": "labels", "file": (io.BytesIO(table), "boxes.csv"), "dry_run": "yes"}
+    look = done(key_of("review"), data=form)["result"]
+    assert "1 box would be drawn. Nothing was changed." in label_import.JOB_TYPE.summary(look)
 
 
 def test_a_rule_of_keeping(

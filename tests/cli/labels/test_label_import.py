@@ -51,6 +51,17 @@ def test_it_does_it_when_told(app: Flask, bring, upload: Upload, table: Path) ->
     assert truths(app) == [("car.jpg", "haas")]
 
 
+def test_a_box_without_a_label_is_drawn_and_not_called_labelled(
+    app: Flask, bring, upload: Upload, tmp_path: Path
+) -> None:
+    upload()
+    table = tmp_path / "boxes.csv"
+    table.write_text("filename,label,x,y,width,height\ncar.jpg,car,0.1,0.1,0.5,0.5\n")
+    output = bring(str(table), "--apply")
+    assert "1 cars labelled or drawn. Batch " in output
+    assert truths(app) == [("car.jpg", None)]
+
+
 def test_what_cannot_be_taken_is_said_and_the_exit_code_tells(
     bring, upload: Upload, table: Path
 ) -> None:

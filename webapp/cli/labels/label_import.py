@@ -87,7 +87,8 @@ def _import_command(
                 plan, get_pipeline(ALL_MODELS), replace=replace, who=TERMINAL, why=why
             )
             batch = f" Batch {done.batch}" if done.batch else ""
-            click.echo(f"{done.changed:,} cars labelled.{batch}")
+            what = "labelled or drawn" if plan.drawn else "labelled"
+            click.echo(f"{done.changed:,} cars {what}.{batch}")
         elif plan.changes or coming:
             click.echo("Nothing was changed. Do it with --apply.")
     except OSError as error:
@@ -122,7 +123,7 @@ def _add(folder: Path, quiet: bool) -> int:
 def _show_plan(plan: Plan, replace: bool) -> None:
     click.echo(
         f"{plan.lines:,} lines: {plan.new:,} cars get a label, {plan.same:,} have it already, "
-        f"{plan.empty:,} say none."
+        f"{plan.empty:,} lines have no label."
     )
     if plan.drawn:
         click.echo(f"{plan.drawn:,} boxes that no car here has are drawn.")

@@ -99,9 +99,11 @@ def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
 
 def _summary(result: Json) -> str:
     if result["dry_run"]:
+        drawn = result.get("drawn")  # absent in jobs of earlier versions
+        boxes = f", {count(drawn, 'box', 'boxes')} would be drawn" if drawn else ""
         return (
             f"{result['new']:,} cars would get a label, "
-            f"{result['different']:,} have another one. Nothing was changed."
+            f"{result['different']:,} have another one{boxes}. Nothing was changed."
         )
     changed, skipped = result["changed"], result["skipped"]
     left = f" {skipped:,} were relabelled or deleted meanwhile and stayed." if skipped else ""
