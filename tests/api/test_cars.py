@@ -195,6 +195,17 @@ def test_a_moved_box_can_be_taken_back(client: FlaskClient, key: Headers, two: s
     assert again.status_code == 409
 
 
+def test_boxes_that_are_all_taken_back_leave_the_cars_of_a_photo_unknown(
+    client: FlaskClient, key: Headers, photo: str
+) -> None:
+    boxes = ([0.1, 0.1, 0.3, 0.5], [0.5, 0.1, 0.4, 0.5])
+    batches = [drawn(client, key, photo, box=box).json["batch"] for box in boxes]
+    assert read(client, photo)["car_count"] == 2
+    for batch in batches:
+        client.delete(f"/api/v1/labels/batches/{batch}", headers=key)
+    assert read(client, photo)["car_count"] is None
+
+
 def test_a_drawn_car_that_is_taken_back_is_no_car(
     client: FlaskClient, key: Headers, two: str
 ) -> None:
