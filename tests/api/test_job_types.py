@@ -149,6 +149,21 @@ def test_a_look_at_boxes_says_how_many_would_be_drawn(
     assert "1 box would be drawn. Nothing was changed." in label_import.JOB_TYPE.summary(look)
 
 
+def test_boxes_of_a_file_that_are_drawn_are_counted_and_can_be_taken_back(
+    client: FlaskClient, key_of: Key, done, upload: Callable[..., str]
+) -> None:
+    photo, key = upload(name="a.jpg"), key_of("review")
+    table = (
+        b"filename,label,x,y,width,height\na.jpg,car,0.1,0.1,0.3,0.5\na.jpg,haas,0.5,0.1,0.4,0.5\n"
+    )
+    job = done(key, data={"kind": "labels", "file": (io.BytesIO(table), "boxes.csv")})
+    result = job["result"]
+    assert (result["changed"], result["skipped"], result["batch"]) == (2, 0, job["id"])
+    undone = done(key, json={"kind": "many", "action": "undo", "batch": job["id"]})["result"]
+    assert undone["changed"] == 2
+    assert client.get(f"/api/v1/photos/{photo}").json["car_count"] is None
+
+
 def test_a_rule_of_keeping(
     client: FlaskClient, key: dict[str, str], done, upload: Callable[..., str]
 ) -> None:

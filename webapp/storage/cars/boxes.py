@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, union
 from sqlalchemy.orm import aliased
 
 from webapp.domain import NO_CAR, PERSON, WHOLE, Box
 from webapp.storage.database import db, insert_row
 from webapp.storage.labels.events import Stamp
-from webapp.storage.tables import BoxEvent, Car, Photo
+from webapp.storage.tables import BoxEvent, Car, LabelEvent, Photo
 
 
 def add_box_event(
@@ -38,6 +38,13 @@ def standing_events(batch: str, after: int = 0, limit: int | None = None) -> Seq
     cars that are gone."""
     statement = _standing().where(BoxEvent.batch == batch, BoxEvent.id > after)
     return db.session.scalars(statement.order_by(BoxEvent.id).limit(limit)).all()
+
+
+def count_changed_cars(batch: str) -> int:
+    """How many cars got a label or a box in a batch."""
+    events = (select(table.car_id).where(table.batch == batch) for table in (LabelEvent, BoxEvent))
+    cars = union(*events).subquery()
+    return db.session.scalar(select(func.count()).select_from(cars)) or 0
 
 
 def standing_event(number: int) -> BoxEvent | None:

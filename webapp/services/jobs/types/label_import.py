@@ -13,9 +13,9 @@ from webapp.services.jobs.queue import Job, Sender
 from webapp.services.labels import label_files, label_import
 from webapp.services.labels.import_plan import BATCH, PlannedLabel, plan_import
 from webapp.services.photos.classify import Pipeline
+from webapp.storage.cars.boxes import count_changed_cars
 from webapp.storage.labels import label_files as storage
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos.bulk import count_batch
 from webapp.storage.tables import LabelFile
 
 
@@ -71,6 +71,7 @@ def _plan(job: RunningJob) -> list[Json]:
         "empty": preview.empty,
         "left_out": dict(preview.troubles),
         "examples": preview.examples,
+        "wanted": len(wanted),
     }
     return [{"changes": [], "look": look}, *parts]
 
@@ -89,11 +90,11 @@ def _do(job: RunningJob) -> Json:
 
 
 def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
-    """What was planned, and how many photos were labelled, counted from what is stored."""
+    """What was planned, and how many cars got a label or a box, counted from what is stored."""
     (look,) = [result["look"] for result in results if result["look"]]
     dry_run = job.params["dry_run"]
-    wanted = look["new"] + (look["different"] if job.params["replace"] else 0)
-    result = batch_result(job, count_batch(job.id), 0 if dry_run else wanted)
+    wanted = look.pop("wanted")
+    result = batch_result(job, count_changed_cars(job.id), wanted)
     return look | {"dry_run": dry_run} | result
 
 
@@ -107,7 +108,8 @@ def _summary(result: Json) -> str:
         )
     changed, skipped = result["changed"], result["skipped"]
     left = f" {skipped:,} were relabelled or deleted meanwhile and stayed." if skipped else ""
-    return f"{count(changed, 'car')} labelled.{left}"
+    what = "labelled or drawn" if result.get("drawn") else "labelled"
+    return f"{count(changed, 'car')} {what}.{left}"
 
 
 def _watched(lines: Iterable[ListedPhoto], job: RunningJob) -> Iterator[ListedPhoto]:
