@@ -30,8 +30,14 @@ def test_right_boxes_of_a_low_score_lower_it() -> None:
 
 def test_what_is_found_in_other_things_raises_it() -> None:
     others = [scores(0.1) for _ in range(98)] + [scores(0.6), scores(0.7, 0.2)]
-    threshold = choose_threshold(Measured({"photos": [photo(0.2)]}), others)
+    photos = [photo(0.2, right=False), *(photo(0.7) for _ in range(20))]
+    threshold = choose_threshold(Measured({"photos": photos}), others)
     assert 0.6 < threshold < 0.61
+
+
+def test_other_things_do_not_raise_it_above_the_cars() -> None:
+    photos = [photo(0.4), photo(0.5), photo(0.9)]
+    assert choose_threshold(Measured({"photos": photos}), [scores(0.8)] * 9) == 0.4
 
 
 def test_false_alarms_are_counted_by_box_and_by_photo() -> None:

@@ -17,6 +17,7 @@ from webapp.inference.detector import Detector, Floats
 from webapp.inference.metrics.box_metrics import (
     LEAST_SCORE,
     PRECISION,
+    Matches,
     PhotoBoxes,
     curve_of,
     match,
@@ -31,6 +32,7 @@ from webapp.training.detector.scenes import CAR
 from webapp.training.job import say
 
 _ALARMS = 0.01  # share of photos of other things in which something may be found
+_LOST = 0.01  # share of the main cars that may be lost for that
 
 
 class NetworkDetector(Detector):
@@ -68,15 +70,24 @@ def look(detector: Detector, data: BoxData, part: str) -> Measured:
 
 
 def choose_threshold(measured: Measured, others: Sequence[Floats] = ()) -> float:
-    """The least score at which `PRECISION` of the boxes are cars, and which at most `_ALARMS` of
-    photos of other things reach; `others` are the scores in each of those."""
-    curve = curve_of([match(photo) for photo in measured.all()])
-    best = recall_at(curve, PRECISION)
+    """The least score at which `PRECISION` of the boxes are cars, raised until at most `_ALARMS` of
+    photos of other things reach it, but not so far that over `_LOST` of the main cars are lost;
+    `others` are the scores in each of those photos."""
+    matches = [match(photo) for photo in measured.all()]
+    best = recall_at(curve_of(matches), PRECISION)
     threshold = best[1] if best else 0.5
     highest = sorted((float(scores.max(initial=0)) for scores in others), reverse=True)
     if highest:
-        threshold = max(threshold, highest[int(_ALARMS * len(highest))] + 1e-4)
+        quiet = highest[int(_ALARMS * len(highest))] + 1e-4
+        threshold = max(threshold, min(quiet, _still_found(matches, threshold)))
     return math.ceil(threshold * 1e4) / 1e4
+
+
+def _still_found(matches: Sequence[Matches], score: float) -> float:
+    """The highest score that all but `_LOST` of the main cars reach that are found with `score`."""
+    main = [float(photo.found[photo.areas.argmax()]) for photo in matches if len(photo.found)]
+    found = sorted(each for each in main if each >= score)
+    return found[int(_LOST * len(found))] if found else score
 
 
 def metrics_of(measured: Measured, threshold: float) -> dict[str, Any]:
