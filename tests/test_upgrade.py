@@ -30,6 +30,7 @@ from webapp.storage.database import db
 
 HISTORY = ROOT / "tests/fixtures/a7714e3"
 THEN: dict[str, Any] = json.loads((HISTORY / "answers.json").read_text("utf-8"))
+SUSPECTED = "/api/v1/suspected?limit=50"
 KEYS, ADMIN = THEN["keys"], THEN["keys"]["admin"]
 PAGES = (
     "/",
@@ -162,9 +163,18 @@ def test_photos_have_all_their_answers_and_what_people_said(now: FlaskClient) ->
     same({photo: ask_photo(now, photo, ADMIN) for photo in THEN["whole"]}, THEN["whole"])
 
 
-@pytest.mark.parametrize("path", ANSWERS)
+@pytest.mark.parametrize("path", [path for path in ANSWERS if path != SUSPECTED])
 def test_models_and_stats_are_answered_alike(now: FlaskClient, path: str) -> None:
     same(get(now, path, ADMIN), THEN["answers"][path])
+
+
+def test_labels_are_suspected_alike_where_another_one_is_more_probable(now: FlaskClient) -> None:
+    items = [
+        item
+        for item in THEN["answers"][SUSPECTED]["items"]
+        if item["other_probability"] > item["probability"]
+    ]
+    same(get(now, SUSPECTED, ADMIN)["items"], items)
 
 
 def test_exports_say_what_they_held(now: FlaskClient) -> None:

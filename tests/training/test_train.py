@@ -15,7 +15,7 @@ from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import read_split
 from webapp.inference.models.registry import Registry
 from webapp.training.checkpoint import CHECKPOINT_FILE, Checkpoint
-from webapp.training.dataset import earlier_parts
+from webapp.training.earlier import earlier_parts
 from webapp.training.job import TrainingJob, TrainingProgress
 from webapp.training.train import train
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -17,14 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from webapp.errors import BadCardError, PhotoRefusedError, TrainingError
+from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.decoding.crop import decode_cut
 from webapp.inference.decoding.images import difference_hash, fit_input, working_side
 from webapp.inference.models import held_out
-from webapp.inference.models.card import KERAS_FILE, InputSpec
-from webapp.inference.models.detector_card import read_card
+from webapp.inference.models.card import InputSpec
 from webapp.inference.models.held_out import LabelledPhoto
-from webapp.training.job import say
 from webapp.training.recipe import Recipe, SplitRule
 
 Examples = list["TrainingExample"]
@@ -174,33 +171,6 @@ def without_conflicts(examples: Examples, distance: int) -> tuple[Examples, list
     same = [pair for pair in conflicts(examples, distance) if pair.difference <= _SAME_PICTURE]
     names = sorted({photo.name for pair in same for photo in (pair.first, pair.second)})
     return [example for example in examples if example.name not in names], names
-
-
-def earlier_parts(weights: str | Path) -> held_out.Split:
-    """The part that each photo had for the version whose network training starts from: "train" for
-    all that the network was trained on.
-
-    Empty for other weights, and for a version without such a list, which is said. Photos that only
-    calibrated a refitted network are left out. Raises `TrainingError` if the version's card cannot
-    be read.
-    """
-    folder = Path(weights).parent
-    if Path(weights).name != KERAS_FILE:
-        return {}
-    try:
-        card = read_card(folder)
-    except BadCardError as error:
-        raise TrainingError(f"The version {folder} cannot be started from: {error}.") from error
-    parts = held_out.read_split(folder, card)
-    if parts is None:
-        say(
-            f"{card} carries no list of the photos it was trained on: if photos of yours are "
-            "among them, the figures will flatter"
-        )
-        return {}
-    if "validation" not in str(card.split.get("learnt_from", "")):
-        return parts
-    return {sha256: "train" for sha256, part in parts.items() if part != held_out.HELD_OUT}
 
 
 def split(

@@ -18,7 +18,6 @@ from webapp.training.car_boxes import with_main_cars
 from webapp.training.card import TrainingData, make_card
 from webapp.training.checkpoint import CHECKPOINT_FILE
 from webapp.training.dataset import (
-    earlier_parts,
     group,
     read_examples,
     reading_report,
@@ -27,6 +26,7 @@ from webapp.training.dataset import (
     split_of,
     without_conflicts,
 )
+from webapp.training.earlier import earlier_parts
 from webapp.training.job import TrainingJob, say
 from webapp.training.measure import NetworkMeasurement
 from webapp.training.readers import list_data

@@ -20,11 +20,12 @@ from webapp.inference.models.loading import load_detector
 from webapp.inference.models.publish import publish
 from webapp.inference.models.registry import Registry
 from webapp.training.car_boxes import with_main_cars
-from webapp.training.dataset import earlier_parts, split_of
+from webapp.training.dataset import split_of
 from webapp.training.detector.data import BoxData
 from webapp.training.detector.recipe import DetectorRecipe
 from webapp.training.detector.run import DetectorRun
 from webapp.training.detector.train import train_detector
+from webapp.training.earlier import earlier_parts
 from webapp.training.job import TrainingJob, TrainingProgress
 from webapp.training.readers import Listing
 from webapp.training.recipe import SplitRule

@@ -14,7 +14,6 @@ from webapp.training.data_files import files_in
 from webapp.training.dataset import (
     Parts,
     TrainingExample,
-    earlier_parts,
     group,
     read_examples,
     split,
@@ -22,6 +21,7 @@ from webapp.training.dataset import (
 from webapp.training.detector.box_data import BoxedPhoto, read_boxes
 from webapp.training.detector.recipe import DetectorRecipe
 from webapp.training.detector.scenes import CAR, IGNORED, NOTHING, Scene, SceneMaker
+from webapp.training.earlier import earlier_parts
 from webapp.training.job import say
 
 _BOXES, _NO_BOXES = "boxes", "no boxes"  # labels of photos with a list of boxes
