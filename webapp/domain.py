@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNCLASSIFIED = "unclassified"  # the decision when the model is not sure enough to name a label
+NOTHING_FOUND = 0.0  # the familiarity of a whole photo in which the detector found no car
 
 # verdicts: ground truths besides the labels of a model; no label may carry these names
 NONE_OF_THESE = "none"  # the car has none of the model's labels

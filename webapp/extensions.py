@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from flask import Flask, current_app, g, has_app_context
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,6 +34,8 @@ from webapp.storage.tables import LabelEdit
 _SPARE_THREADS = 4  # of a worker, never wait for a model: they answer pings, pages and the gallery
 _WORTH_A_PROCESS = 32  # photos make up for the start of a process
 _Describe = Callable[[Any, Registry], Mapping[str, Any]]
+
+_Version = TypeVar("_Version")
 
 
 class _LabelSets:
@@ -162,12 +164,7 @@ class Extensions:
         for given in self._given:
             if (given.card.name, given.card.version) == (name, version):
                 return given
-        try:
-            return self._load(name, version)
-        except MarqueError:
-            raise
-        except Exception as error:  # a damaged file breaks in any way
-            raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
+        return _usable(self._load, name, version)
 
     def one_version(self, name: str, version: int) -> Classifier:
         """The same; the one that serves, when that is asked for."""
@@ -238,18 +235,23 @@ class Extensions:
     def detector_version(self, name: str, version: int) -> Detector:
         """One version of a detector, live or not, loaded and self-tested. Raises a `ModelError`
         that says why."""
-        try:
-            return self._load_detector(name, version)
-        except MarqueError:
-            raise
-        except Exception as error:  # a damaged file breaks in any way
-            raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
+        return _usable(self._load_detector, name, version)
 
     def _load_detector(self, name: str, version: int) -> Detector:
         return load_detector(self.registry.version_folder(name, version), self.config.engine)
 
     def _load(self, name: str, version: int) -> Classifier:
         return load_classifier(self.registry, name, version, self.config.engine)
+
+
+def _usable(load: Callable[[str, int], _Version], name: str, version: int) -> _Version:
+    """A version as `load` gives it. Raises a `ModelError` that says why it cannot."""
+    try:
+        return load(name, version)
+    except MarqueError:
+        raise
+    except Exception as error:  # a damaged file breaks in any way
+        raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
 
 
 def _live_before(name: str) -> list[int]:

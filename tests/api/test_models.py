@@ -141,6 +141,19 @@ def test_a_detector_has_a_title_and_no_labels(shipped: FlaskClient) -> None:
     assert (model["title"], model["labels"]) == ("Car detector", None)
 
 
+def test_how_many_photos_is_refused_for_a_detector(
+    shipped: FlaskClient, key: dict[str, str]
+) -> None:
+    body = {"kind": "compare", "model": "car-detector", "challenger": 1, "newest": 10}
+    answer = shipped.post("/api/v1/jobs", json=body, headers=key)
+    assert (answer.status_code, "newest is for models" in answer.text) == (400, True)
+
+
+def test_a_call_without_parameters_refuses_them(shipped: FlaskClient) -> None:
+    answer = shipped.get("/api/v1/models?bogus=1")
+    assert (answer.status_code, "query.bogus" in answer.text) == (400, True)
+
+
 @pytest.mark.parametrize(
     "path",
     ["/api/v1/models/car-detector/labels", "/api/v1/stats?model=car-detector"],

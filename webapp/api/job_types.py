@@ -19,7 +19,7 @@ from webapp.api.schemas.base import (
 from webapp.api.schemas.exports import ExportFields
 from webapp.api.schemas.photos import Filters
 from webapp.domain import UNDO
-from webapp.errors import NoFileError
+from webapp.errors import BadRequestError, NoFileError
 from webapp.extensions import get_config, get_extensions, get_label_cards, get_registry
 from webapp.gallery_filter import OneOf, Text
 from webapp.http.rate_limits import count_photos
@@ -230,6 +230,11 @@ class _CompareBody(ApiRequest):
         check(Need.ADMIN)
         registry = get_registry()
         if registry.is_detector(self.model):
+            if "newest" in self.model_fields_set:
+                raise BadRequestError(
+                    "newest is for models: a detector's versions look at all photos that people "
+                    "checked. Leave it out."
+                )
             champion = self.champion or registry.detector_card(self.model).version
             pair = (champion, self.challenger)
             return compare_detectors_job.enqueue(registry, self.model, *pair, _sender())

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.domain import (
+    NOTHING_FOUND,
     UNCLASSIFIED,
     WHOLE,
     Answer,
@@ -172,7 +173,7 @@ def _look(
     started = time.perf_counter()
     output = classifier.predict(pixels)
     elapsed_ms = (time.perf_counter() - started + seconds) * 1000
-    return output if known else replace(output, familiarity=0.0), elapsed_ms
+    return output if known else replace(output, familiarity=NOTHING_FOUND), elapsed_ms
 
 
 def read_file(path: Path) -> bytes:

@@ -190,7 +190,7 @@ if (select("[data-review]")) {
   });
 }
 
-/* ---- search of labels: those that letters find come below the field; Enter takes the first ---- */
+/* ---- search of labels: what letters find comes below the field; Enter takes the first ---- */
 {
   const main = select("#main");
   let waiting = 0;
@@ -231,7 +231,7 @@ if (select("[data-review]")) {
   });
 }
 
-/* ---- cars of a photo: a box lights up with its card; dragging draws a box or moves an edge ---- */
+/* ---- cars of a photo: a box lights up with its card; dragging draws one or moves an edge ---- */
 for (const picture of all(".boxes")) {
   const light = (event, on) => {
     const car = event.target.closest?.("[data-car]")?.dataset.car;

@@ -152,6 +152,15 @@ def test_a_box_that_no_car_has_is_drawn(upload: Upload) -> None:
     assert [car.prediction is not None for car in cars(photo)] == [True, True]
 
 
+def test_a_box_that_only_a_detector_found_does_not_become_a_persons(upload: Upload) -> None:
+    photo = upload()
+    by_machine = {"found_by": "detector"}
+    planned = listed(photo, box(LEFT) | by_machine, box(RIGHT, "haas") | by_machine)
+    assert (planned.drawn, planned.troubles) == (1, {"box of a detector": 1})
+    done(planned)
+    assert truths(photo) == ["haas"]
+
+
 def test_all_of_it_is_taken_back_together(upload: Upload) -> None:
     seen, unseen = upload(), upload(mark=1)
     put_cars(seen)

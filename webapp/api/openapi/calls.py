@@ -119,15 +119,15 @@ def _read_arguments(takes: Mapping[str, Any]) -> dict[str, ApiRequest | None]:
     if {"body", "form"} <= takes.keys():
         absent = "body" if request.mimetype == "multipart/form-data" else "form"
     arguments: dict[str, ApiRequest | None] = {}
+    kinds = {"query": ApiRequest, **takes}  # a call without parameters refuses them, too
     for place, read in (("query", _read_query), ("body", _read_body), ("form", _read_form)):
-        if place in takes:
+        if kind := kinds.get(place):
             try:
-                arguments[place] = None if place == absent else read(takes[place])
+                arguments[place] = None if place == absent else read(kind)
             except ValidationError as error:
                 details = error.errors(include_url=False, include_input=False)[:_MAX_ERRORS]
-                faults = [_fault(place, takes[place], detail) for detail in details]
-                raise InvalidFieldsError(faults) from error
-    return arguments
+                raise InvalidFieldsError([_fault(place, kind, each) for each in details]) from error
+    return {name: value for name, value in arguments.items() if name in takes}
 
 
 def _fault(place: str, kind: type, detail: ErrorDetails) -> tuple[str, str]:

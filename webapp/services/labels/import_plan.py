@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from webapp.domain import ANY_CAR, NO_CAR, NONE_OF_THESE, VERDICTS, Box
+from webapp.domain import ANY_CAR, DETECTOR, NO_CAR, NONE_OF_THESE, VERDICTS, Box
 from webapp.errors import BadBoxError, BadLabelFileError
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import all_labels
@@ -156,6 +156,9 @@ class _Planner:
                 self.plan.add_trouble("group of cars", box.where, "A box is for one car.")
             elif label is None:
                 self.plan.add_trouble("unknown label", box.where, box.label[:80])
+            elif car is None and not label and box.found_by == DETECTOR:
+                what = "Nobody has drawn or named it; let the detector look again."
+                self.plan.add_trouble("box of a detector", box.where, what)
             elif car is None and label != NO_CAR:
                 self._draw(box.where, photo, place, label)
             elif not label or car is None:

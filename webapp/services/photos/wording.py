@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from webapp.domain import (
     NO_CAR,
     NONE_OF_THESE,
+    NOTHING_FOUND,
     PARENT,
     UNCLASSIFIED,
     UNUSABLE,
@@ -75,8 +76,8 @@ def describe_answer(
     parent: Parent | None = None,
 ) -> Sentence:
     """The decision in words, for at least two ranked labels; `parent` is the most probable one.
-    A familiarity of 0 means that no car was found in the photo."""
-    if familiarity == 0:
+    A familiarity of `NOTHING_FOUND` means what it says."""
+    if familiarity == NOTHING_FOUND:
         reason = "The detector found none in this photo, so it is unclassified."
         return Sentence(NO_CAR, "", "No car", "found.", reason, "", ())
     if level_of(decision, ranked[0].label) == PARENT:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.domain import UNLABELLED
+from webapp.domain import NOTHING_FOUND, UNLABELLED
 from webapp.storage.database import Base
 from webapp.storage.tables.base import PhotoKey, UTCDateTime, now, partial_index
 from webapp.storage.tables.cars import CarState
@@ -188,6 +188,11 @@ class Prediction(Base):
     top: Mapped[list[TopLabel]] = relationship(
         order_by="TopLabel.rank", lazy="raise", cascade="all, delete-orphan", passive_deletes=True
     )
+
+    @property
+    def nothing_found(self) -> bool:
+        """Whether the model looked at a whole photo because the detector found no car in it."""
+        return self.familiarity == NOTHING_FOUND
 
 
 class TopLabel(Base):

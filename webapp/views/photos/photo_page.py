@@ -106,7 +106,7 @@ def _answer_of(details: PhotoDetails, model: str) -> Prediction | None:
 
 def _alike(prediction: Prediction) -> list[tuple[str, list[tuple[Car, float]]]]:
     """Cars that look like this one; none where no car was found."""
-    return lookalikes.looks_like(prediction) if prediction.familiarity != 0 else []
+    return [] if prediction.nothing_found else lookalikes.looks_like(prediction)
 
 
 def _chart() -> str | None:
