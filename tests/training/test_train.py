@@ -17,7 +17,7 @@ from webapp.inference.models.registry import Registry
 from webapp.training.checkpoint import CHECKPOINT_FILE, Checkpoint
 from webapp.training.earlier import earlier_parts
 from webapp.training.job import TrainingJob, TrainingProgress
-from webapp.training.train import train
+from webapp.training.train import prepare, train
 
 pytestmark = pytest.mark.tensorflow
 
@@ -124,3 +124,16 @@ def test_it_refuses_weights_that_do_not_fit(job: TrainingJob, tmp_path: Path) ->
     (tmp_path / "other.weights.h5").write_bytes(b"not weights")
     with pytest.raises(TrainingError, match="does not fit the backbone"):
         train(replace(job, work=tmp_path, weights=tmp_path / "other.weights.h5"))
+
+
+def test_an_exposure_without_other_things_is_said_to_be_off(
+    job: TrainingJob, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exposed = replace(job, recipe=replace(job.recipe, exposure=0.25), unknown=None)
+    assert prepare(exposed).recipe.exposure == 0
+    assert "exposure is off" in capsys.readouterr().err
+
+
+def test_an_exposure_with_other_things_is_part_of_the_recipe(job: TrainingJob) -> None:
+    recipe = replace(job.recipe, exposure=0.25)
+    assert prepare(replace(job, recipe=recipe)).recipe.settings()["exposure"] == 0.25
