@@ -1,6 +1,6 @@
 """Settings: safe defaults, and loud complaints about nonsense."""
 
-from __future__ import annotations
+from __future__ import os
 
 import stat
 from pathlib import Path
@@ -13,6 +13,8 @@ from webapp.errors import ConfigError
 
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MARQUE_")]:
+        monkeypatch.delenv(name)  # of a shell in which somebody runs Marque
     monkeypatch.setenv("MARQUE_DATA", str(tmp_path / "data"))
 
 
