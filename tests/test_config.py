@@ -1,7 +1,8 @@
 """Settings: safe defaults, and loud complaints about nonsense."""
 
-from __future__ import os
+from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
