@@ -111,6 +111,11 @@ def test_coco_keeps_what_people_said_besides_classes(two_cars: list[str]) -> Non
     assert (mark["verdict"], mark["category_id"], mark["marque_car"]) == ("none", 1, two_cars[0])
 
 
+def test_a_box_in_coco_is_also_an_outline(two_cars: list[str]) -> None:
+    first, _second = json.loads(exported("coco"))["annotations"]
+    assert first["segmentation"] == [[6, 8, 54, 8, 54, 48, 6, 48]]
+
+
 def test_a_whole_photo_is_a_box_in_coco_that_says_so(upload: Upload) -> None:
     upload(ground_truth="haas")
     (mark,) = json.loads(exported("coco"))["annotations"]

@@ -62,17 +62,23 @@ def _annotated(record: Record) -> list[CarRecord]:
     return record.boxed or [car for car in record.cars[:1] if car.label]
 
 
+def _pixels(car: CarRecord, photo: Any) -> list[float]:
+    """Left, top, width and height of a box in pixels of the upright photo."""
+    sides = (photo.width, photo.height) * 2
+    return [round(share * side, 2) for share, side in zip(car.box, sides, strict=True)]
+
+
 def _mark(car: CarRecord, record: Record, run: ExportRun) -> dict[str, Any]:
-    """An annotation; boxes are in pixels of the upright photo."""
-    width, height = record.row.width, record.row.height
-    x, y, across, down = car.box
-    box = [round(value, 2) for value in (x * width, y * height, across * width, down * height)]
+    """An annotation. The polygon of a box is for tools that make masks: pycocotools cannot of an
+    empty list."""
+    left, top, width, height = box = _pixels(car, record.row)
+    right, bottom = round(left + width, 2), round(top + height, 2)
     mark: dict[str, Any] = {
         "category_id": run.categories.number_of(car.label),
         "bbox": box,
-        "area": round(box[2] * box[3], 2),
+        "area": round(width * height, 2),
         "iscrowd": 0,
-        "segmentation": [],
+        "segmentation": [[left, top, right, top, right, bottom, left, bottom]],
         "marque_car": car.row.public_id,
         "found_by": car.row.found_by,
     }
