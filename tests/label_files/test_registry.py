@@ -126,7 +126,11 @@ def test_a_table_lists_the_boxes_of_a_photo_together() -> None:
         "a,a.jpg,haas,person,0,0,1,.5\na,a.jpg,,detector,.5,.5,.5,.5\nb,b.jpg,bwt,whole,0,0,1,1\n"
     )
     first, second = lines(head + rows)
-    assert first.boxes is not None and [box.label for box in first.boxes] == ["haas", ""]
+    assert first.boxes is not None
+    assert [(box.label, box.found_by) for box in first.boxes] == [
+        ("haas", "person"),
+        ("", "detector"),
+    ]
     assert (second.boxes, second.label, second.where) == (None, "bwt", "line 4")
 
 

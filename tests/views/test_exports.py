@@ -14,8 +14,9 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from tests.cars import put_cars
+from tests.fakes import make_card
 from tests.views.conftest import Send, form_of
-from webapp.domain import SHORT
+from webapp.domain import NO_CAR, SHORT, Who
 from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell
@@ -25,6 +26,8 @@ from webapp.services.exports.order import ExportOrder
 from webapp.services.jobs.types import export as export_job
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
+from webapp.services.labels.relabel import relabel_car
+from webapp.storage.labels.events import Stamp
 
 
 def words(page: str) -> str:
@@ -203,6 +206,16 @@ class TestInTheBackground:
         assert re.search(
             r"filename=marque-[\d-]+-jsonl\.jsonl", answer.headers["Content-Disposition"]
         )
+
+    def test_its_page_says_what_is_left_out(
+        self, app: Flask, reviewer: FlaskClient, send: Send
+    ) -> None:
+        first, _second = send(), send(mark=1)
+        with app.app_context():
+            car, _other = put_cars(first)
+            relabel_car(car, NO_CAR, [make_card()], Stamp(Who("Ben"), "photo"))
+        page = words(reviewer.get(self.made(app, reviewer, format="yolo")).text)
+        assert "Left out: 1 box in which there is no car, 1 photo without a box." in page
 
     def test_a_download_that_broke_off_goes_on(
         self, app: Flask, reviewer: FlaskClient, send: Send

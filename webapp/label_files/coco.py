@@ -1,7 +1,7 @@
 """COCO's JSON: images, categories, and annotations that join them.
 
-Format: https://cocodataset.org/#format-data. Exports add `marque_id` and `sha256` to an image, and
-a `verdict` to an image or an annotation.
+Format: https://cocodataset.org/#format-data. Exports add `marque_id` and `sha256` to an image, a
+`verdict` to an image or an annotation, and `no_car` to an image: boxes in which there is no car.
 """
 
 from collections import defaultdict
@@ -23,6 +23,7 @@ class _Image(BaseModel):
     marque_id: str = ""
     sha256: str = ""
     verdict: str = ""
+    no_car: list[Edges] = []  # left, top, width, height in pixels
 
 
 class _Category(BaseModel):
@@ -59,9 +60,11 @@ def read_coco(content: dict[str, Any]) -> Iterator[ListedPhoto]:
         own = marks[image.id]
         whole = [box for box, mark in own if mark.bbox is None or mark.found_by == WHOLE]
         unseen = whole or (image.marque_id and not own and image.verdict != NO_CAR)
-        boxes = tuple(box for box, _mark in own) if boxed and not unseen else None
+        where = f"image {image.id}"
+        no_cars = [ListedBox(where, edges_of(*box), NO_CAR) for box in image.no_car]
+        boxes = (*(box for box, _mark in own), *no_cars) if boxed and not unseen else None
         yield ListedPhoto(
-            f"image {image.id}",
+            where,
             whole[-1].label if whole else image.verdict,
             image.marque_id,
             image.sha256,

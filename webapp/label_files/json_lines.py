@@ -90,5 +90,6 @@ def _boxes(photo: dict[str, Any], where: str) -> tuple[ListedBox, ...] | None:
         for car in cars
         if car.found_by != WHOLE
     ]
-    seen = boxes or text_of(photo, "ground_truth") == NO_CAR
-    return tuple(boxes) if seen else None
+    if any(box.label != NO_CAR for box in boxes) or text_of(photo, "ground_truth") == NO_CAR:
+        return tuple(boxes)
+    return None

@@ -21,6 +21,7 @@ class _Result(BaseModel):
     id: str = ""
     type: str = ""
     value: dict[str, Any] = {}
+    found_by: str = ""
 
 
 class _Rectangle(BaseModel):
@@ -76,7 +77,8 @@ def _boxes(results: list[_Result], where: str) -> list[ListedBox]:
             place = checked(_RECTANGLE, result.value, where)
             sides = (place.x, place.y, place.width, place.height)
             edges = edges_of(*(percent / 100 for percent in sides))
-            boxes.append(ListedBox(where, edges, labels.get(result.id, "")))
+            label = labels.get(result.id, "")
+            boxes.append(ListedBox(where, edges, label, found_by=result.found_by))
     return boxes
 
 

@@ -134,17 +134,19 @@ def _boxed_photo(
     rows: Sequence[tuple[int, _Row]], photo: dict[str, Any], columns: _Columns
 ) -> ListedPhoto:
     where, first = f"line {rows[0][0]}", rows[0][1]
-    if columns.found_by and first[columns.found_by] == WHOLE:
-        label = first[columns.label] if columns.label else ""
-        return ListedPhoto(where, label, boxes=() if label == NO_CAR else None, **photo)
+    whole = [row for _number, row in rows if columns.found_by and row[columns.found_by] == WHOLE]
     boxes = [
         _box(row, columns, f"line {number}")
         for number, row in rows
-        if any(row[column] for column in columns.box)
+        if row not in whole and any(row[column] for column in columns.box)
     ]
+    label = whole[0][columns.label] if whole and columns.label else ""
+    if whole and label != NO_CAR and all(box.label == NO_CAR for box in boxes):
+        return ListedPhoto(where, label, **photo)
     size = [_number(first, column, where) for column in columns.size if first[column]]
     return ListedPhoto(
         where,
+        "" if boxes else label,
         boxes=tuple(boxes),
         in_pixels=any(max(box.edges) > _MOST_SHARE for box in boxes),
         size=(size[0], size[1]) if len(size) == 2 else None,
@@ -161,6 +163,7 @@ def _box(row: _Row, columns: _Columns, where: str) -> ListedBox:
         row[columns.label] if columns.label else "",
         _number(row, columns.score, where) if columns.score and row[columns.score] else 1.0,
         bool(columns.crowd and row[columns.crowd].lower() in ("1", "true", "yes")),
+        row[columns.found_by] if columns.found_by else "",
     )
 
 

@@ -2,17 +2,19 @@
 
 A line has the number of the class, the middle of the box (x, y), its width and its height as shares
 of the photo, and in predictions the score. `classes.txt` or `data.yaml` names the classes. A photo
-without a text file is not listed; one whose text file is empty shows no object.
+without a text file is not listed; one whose text file is empty shows no object. Boxes that stand in
+`detected/` too, where exports put predictions, are those of a detector.
 """
 
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from pydantic import TypeAdapter
 
-from webapp.domain import PHOTO_ENDINGS
+from webapp.domain import DETECTOR, PHOTO_ENDINGS
 from webapp.errors import BadLabelFileError, NoLabelFileError
 from webapp.label_files.folders import exported_id
 from webapp.label_files.listed_photo import ListedBox, ListedPhoto, checked, edges_of
@@ -60,23 +62,37 @@ def _read(files: _Files) -> Iterator[ListedPhoto]:
     names = _class_names(files)
     photos = {path.with_suffix(""): path for path in paths if path.suffix.lower() in PHOTO_ENDINGS}
     for text in texts:
-        parts = list(text.with_suffix("").parts)
-        parts[parts.index("labels")] = "images"
-        photo = PurePosixPath(*parts)
-        lines = _text(files, str(text)).splitlines()
-        boxes = (
-            _box(line, f"{text}, line {number}", names)
-            for number, line in enumerate(lines, 1)
-            if line.strip()
-        )
+        photo, detected = _beside(text, "images").with_suffix(""), _beside(text, "detected")
+        boxes = _boxes(files, text, names)
+        by_detector = _boxes(files, detected, names) if str(detected) in files else []
+        scores = {(box.label, box.edges): box.score for box in by_detector}
         path, public_id = photos.get(photo, photo), exported_id(photo.name)
         yield ListedPhoto(
             str(text),
             id=public_id,
             filename=str(path),
             other_name=path.name.replace(f"-{public_id}", "") if public_id else "",
-            boxes=tuple(boxes),
+            boxes=tuple(
+                replace(box, score=scores[box.label, box.edges], found_by=DETECTOR)
+                if (box.label, box.edges) in scores
+                else box
+                for box in boxes
+            ),
         )
+
+
+def _beside(text: PurePosixPath, folder: str) -> PurePosixPath:
+    """The path of a text file in another folder beside `labels/`."""
+    place = text.parts.index("labels")
+    return PurePosixPath(*text.parts[:place], folder, *text.parts[place + 1 :])
+
+
+def _boxes(files: _Files, text: PurePosixPath, names: Mapping[int, str]) -> list[ListedBox]:
+    return [
+        _box(line, f"{text}, line {number}", names)
+        for number, line in enumerate(_text(files, str(text)).splitlines(), 1)
+        if line.strip()
+    ]
 
 
 def _box(line: str, where: str, names: Mapping[int, str]) -> ListedBox:

@@ -111,6 +111,13 @@ def test_coco_keeps_what_people_said_besides_classes(two_cars: list[str]) -> Non
     assert (mark["verdict"], mark["category_id"], mark["marque_car"]) == ("none", 1, two_cars[0])
 
 
+def test_coco_lists_boxes_without_a_car_beside_its_annotations(two_cars: list[str]) -> None:
+    label(two_cars[1], NO_CAR)
+    coco = json.loads(exported("coco"))
+    assert [mark["marque_car"] for mark in coco["annotations"]] == two_cars[:1]
+    assert coco["images"][0]["no_car"] == [[66, 20, 48, 40]]
+
+
 def test_a_box_in_coco_is_also_an_outline(two_cars: list[str]) -> None:
     first, _second = json.loads(exported("coco"))["annotations"]
     assert first["segmentation"] == [[6, 8, 54, 8, 54, 48, 6, 48]]
@@ -155,7 +162,7 @@ def test_yolo_has_a_text_file_beside_each_photo(two_cars: list[str]) -> None:
         "1 0.250000 0.350000 0.400000 0.500000",
         "0 0.750000 0.500000 0.400000 0.500000",
     ]
-    assert lists == ["classes.txt", "data.yaml", "manifest.json"]
+    assert lists == [f"detected/{image[7:-4]}.txt", "classes.txt", "data.yaml", "manifest.json"]
     assert archive.read("classes.txt").decode() == "car\nhaas\n"
 
 
@@ -169,6 +176,20 @@ def test_yolo_has_only_photos_of_which_people_know_where_the_cars_are(
     assert [bool(archive.read(name)) for name in texts] == [True, False]
     manifest = json.loads(archive.read("manifest.json"))
     assert (manifest["photos"], manifest["left_out"]) == (2, {"without a box": 1})
+
+
+def test_yolo_names_the_boxes_that_only_the_detector_found_with_their_scores(
+    two_cars: list[str],
+) -> None:
+    archive = opened("yolo")
+    (name,) = [name for name in archive.namelist() if name.startswith("detected/")]
+    assert archive.read(name).decode() == "0 0.750000 0.500000 0.400000 0.500000 0.9\n"
+
+
+def test_yolo_says_how_many_boxes_without_a_car_it_leaves_out(two_cars: list[str]) -> None:
+    label(two_cars[1], NO_CAR)
+    manifest = json.loads(opened("yolo").read("manifest.json"))
+    assert manifest["left_out"] == {"boxes without a car": 1}
 
 
 # ---- what training reads ----
@@ -191,6 +212,17 @@ def test_training_reads_coco_beside_its_photos(two_cars: list[str], tmp_path: Pa
     (tmp_path / "coco.json").write_bytes(content)
     (photo,) = read_boxes(tmp_path)
     assert np.allclose(photo.boxes, [[0.05, 0.1, 0.45, 0.6], [0.55, 0.25, 0.95, 0.75]])
+
+
+def test_a_box_without_a_car_is_listed_but_teaches_no_car(
+    two_cars: list[str], tmp_path: Path
+) -> None:
+    label(two_cars[1], NO_CAR)
+    opened("folders").extractall(tmp_path)
+    listed = json.loads((tmp_path / "boxes.jsonl").read_text())
+    assert [box["class"] for box in listed["boxes"]] == ["haas", NO_CAR]
+    (photo,) = read_boxes(tmp_path)
+    assert np.allclose(photo.boxes, [[0.05, 0.1, 0.45, 0.6]])
 
 
 def test_folders_without_a_box_have_no_list_of_boxes(upload: Upload) -> None:
@@ -237,10 +269,11 @@ def test_a_car_that_people_named_is_a_car_to_the_detector(
     assert box_kinds(photo, DetectorRecipe("any", "Any")).tolist() == [CAR, IGNORED]
 
 
+@pytest.mark.parametrize("format", ["folders", "yolo"])
 def test_a_box_that_nobody_checked_keeps_the_score_of_the_detector(
-    two_cars: list[str], tmp_path: Path
+    two_cars: list[str], tmp_path: Path, format: str
 ) -> None:
-    with opened("folders") as archive:
+    with opened(format) as archive:
         archive.extractall(tmp_path)
     (photo,) = read_boxes(tmp_path)
     assert np.allclose(photo.scores, [1.0, 0.9])

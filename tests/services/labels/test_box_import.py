@@ -197,16 +197,13 @@ def exported(format: str) -> bytes:
     return b"".join(start_export(order, who=ANNA, tools=get_tools())[1])
 
 
-EVERY_FORMAT = pytest.mark.parametrize(
-    ("format", "name"),
-    [
-        ("csv", "a.csv"),
-        ("jsonl", "a.jsonl"),
-        ("coco", "a.json"),
-        ("label-studio", "a.json"),
-        ("yolo", "a.zip"),
-    ],
-)
+SAYS_NO_CAR = [
+    ("csv", "a.csv"),
+    ("jsonl", "a.jsonl"),
+    ("coco", "a.json"),
+    ("label-studio", "a.json"),
+]
+EVERY_FORMAT = pytest.mark.parametrize(("format", "name"), [*SAYS_NO_CAR, ("yolo", "a.zip")])
 
 
 @EVERY_FORMAT
@@ -223,14 +220,68 @@ def test_what_was_exported_comes_back_to_each_car(upload: Upload, format: str, n
     assert truths(photo) == ["haas", "bwt"] and len(cars(photo)) == 2
 
 
+def exported_and_gone(photo_id: str, format: str) -> bytes:
+    content = exported(format)
+    delete_photo(photo_id, who=ANNA, admin=True)
+    purge(files=get_files(), before=now() + timedelta(days=1))
+    return content
+
+
 @EVERY_FORMAT
 def test_a_drawn_box_comes_back_where_there_is_none(upload: Upload, format: str, name: str) -> None:
     first = upload(name="street.jpg")
     done(listed(first, box(LEFT, "haas"), box(RIGHT)))
-    content = exported(format)
-    delete_photo(first, who=ANNA, admin=True)
-    purge(files=get_files(), before=now() + timedelta(days=1))
+    content = exported_and_gone(first, format)
     photo = upload(name="street.jpg")
     done(plan(content, name))
     assert truths(photo) == ["haas", None]
     assert [car.box for car in cars(photo)] == [pytest.approx(place) for place in (LEFT, RIGHT)]
+
+
+@EVERY_FORMAT
+def test_a_detected_box_stays_the_detectors_on_the_way_back(
+    upload: Upload, format: str, name: str
+) -> None:
+    first = upload(name="street.jpg")
+    relabel_car(put_cars(first)[0], "haas", [make_card()], Stamp(ANNA, "photo"))
+    content = exported_and_gone(first, format)
+    photo = upload(name="street.jpg")
+    planned = plan(content, name)
+    assert (planned.drawn, planned.troubles) == (1, {"box of a detector": 1})
+    done(planned)
+    assert truths(photo) == ["haas"]
+
+
+@pytest.mark.parametrize(("format", "name"), SAYS_NO_CAR)
+def test_a_box_without_a_car_comes_back(upload: Upload, format: str, name: str) -> None:
+    first = upload(name="street.jpg")
+    done(listed(first, box(LEFT, NO_CAR), box(RIGHT, "haas")))
+    content = exported_and_gone(first, format)
+    photo = upload(name="street.jpg")
+    done(plan(content, name))
+    assert [(car.ground_truth, car.box) for car in cars(photo)] == [
+        ("haas", pytest.approx(RIGHT)),
+        (NO_CAR, pytest.approx(LEFT)),
+    ]
+
+
+@pytest.mark.parametrize(("format", "name"), [("csv", "a.csv"), ("jsonl", "a.jsonl")])
+def test_a_label_of_a_whole_photo_comes_back_beside_a_box_that_was_taken_back(
+    upload: Upload, format: str, name: str
+) -> None:
+    first = upload(name="street.jpg", ground_truth="haas")
+    drawn = done(listed(first, box(LEFT), box(RIGHT)))
+    undo_boxes(drawn.batch, get_pipeline(), Stamp(ANNA, "undo"))
+    content = exported_and_gone(first, format)
+    photo = upload(name="street.jpg")
+    done(plan(content, name))
+    assert truths(photo) == ["haas"]
+
+
+def test_a_box_without_a_car_leaves_a_labelled_photo_its_label(upload: Upload) -> None:
+    photo = upload(ground_truth="haas")
+    done(listed(photo, box(LEFT, NO_CAR)))
+    assert [(car.found_by, car.ground_truth) for car in cars(photo)] == [
+        ("whole", "haas"),
+        (PERSON, NO_CAR),
+    ]

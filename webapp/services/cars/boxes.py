@@ -44,7 +44,8 @@ class DrawnCar:
 
 def add_car(photo_id: str, drawn: DrawnCar, pipeline: Pipeline, stamp: Stamp) -> Car:
     """Add a car that somebody has drawn a box around, or give the box to the car that stood for the
-    whole photo, unless people said that it is no car.
+    whole photo, unless people said that it is no car, or named it and now say that the box has
+    none.
 
     Raises `BadBoxError`, `UnknownLabelError`, `BadRequestError`, `PhotoNotFoundError`,
     `PhotoRefusedError` or `ServerBusyError`.
@@ -62,7 +63,8 @@ def add_car(photo_id: str, drawn: DrawnCar, pipeline: Pipeline, stamp: Stamp) ->
                 "move one of its boxes instead."
             )
         _remember(pipeline)
-        if main.found_by == WHOLE and main.ground_truth != NO_CAR:
+        kept = main.ground_truth if label == NO_CAR else main.ground_truth == NO_CAR
+        if main.found_by == WHOLE and not kept:
             _move(main, _by_person(box), rows, stamp)
             number = main.id
         else:

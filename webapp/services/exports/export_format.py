@@ -103,6 +103,11 @@ class Record:
         """The cars that were found or drawn."""
         return [car for car in self.cars if car.is_in_box]
 
+    @property
+    def no_cars(self) -> list[CarRecord]:
+        """The boxes in which, as a person said, there is no car."""
+        return [car for car in self.cars if car.verdict == NO_CAR and car.row.found_by != WHOLE]
+
 
 @dataclass(frozen=True)
 class WrittenLine:

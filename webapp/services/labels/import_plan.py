@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from webapp.domain import ANY_CAR, DETECTOR, NO_CAR, NONE_OF_THESE, VERDICTS, Box
+from webapp.domain import ANY_CAR, DETECTOR, NONE_OF_THESE, VERDICTS, Box
 from webapp.errors import BadBoxError, BadLabelFileError
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import all_labels
@@ -159,9 +159,9 @@ class _Planner:
             elif car is None and not label and box.found_by == DETECTOR:
                 what = "Nobody has drawn or named it; let the detector look again."
                 self.plan.add_trouble("box of a detector", box.where, what)
-            elif car is None and label != NO_CAR:
+            elif car is None:
                 self._draw(box.where, photo, place, label)
-            elif not label or car is None:
+            elif not label:
                 self.plan.empty += 1
             else:
                 self._add_change(box.where, photo, label, line.model, car)

@@ -123,6 +123,8 @@ def _boxed_photo(path: Path, lines: list[ListedPhoto], file: str, folder: str) -
         for line in lines:
             placed = zip(line.boxes or (), placed_boxes(line, width, height), strict=False)
             for box, place in placed:
+                if box.label == NO_CAR:
+                    continue
                 if not 0 <= box.score <= 1:
                     raise BadLabelFileError(
                         f"{box.where}: A score is from 0 to 1, not {box.score:g}."
@@ -131,9 +133,8 @@ def _boxed_photo(path: Path, lines: list[ListedPhoto], file: str, folder: str) -
                     raise BadLabelFileError(
                         f"{box.where}: {path.name} has this box already. Remove one of the two."
                     )
-                if box.label != NO_CAR:
-                    boxes.append(_as_seen(box) if box.found_by else box)
-                    edges.append(place)
+                boxes.append(_as_seen(box) if box.found_by else box)
+                edges.append(place)
     except BadLabelFileError as error:
         raise TrainingError(f"{file}, {error}") from error
     except (OSError, PhotoRefusedError) as error:

@@ -54,8 +54,11 @@ def _image(number: int, record: Record, base_url: str) -> dict[str, Any]:
         "marque_id": row.public_id,
         "sha256": row.sha256,
     }
-    told = record.truth in VERDICTS and not record.boxed
-    return image | ({"verdict": record.truth} if told else {})
+    if record.truth in VERDICTS and not record.boxed:
+        image["verdict"] = record.truth
+    if record.no_cars:
+        image["no_car"] = [_pixels(car, row) for car in record.no_cars]
+    return image
 
 
 def _annotated(record: Record) -> list[CarRecord]:

@@ -169,8 +169,8 @@ class _Lists:
         if self._crops:
             box = " ".join(f"{share:.6g}" for share in file.car.box)
             line += (file.car.row.public_id, box)
-        elif record.boxed or self._every_photo:
-            told = {"file": file.path, "boxes": [_box(car) for car in record.boxed]}
+        elif (cars := record.boxed + record.no_cars) or self._every_photo:
+            told = {"file": file.path, "boxes": [_box(car) for car in cars]}
             self._boxes.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
         self._write_line(line)
 

@@ -26,13 +26,14 @@ def _task(record: Record, base_url: str) -> dict[str, Any]:
         "sha256": row.sha256,
         "filename": row.filename,
     }
-    cars = record.boxed or [main]
+    cars = record.boxed + record.no_cars if record.boxed else [main]
     annotations, predictions = [], []
     if any(car.row.ground_truth or car.row.found_by == PERSON for car in record.cars):
-        truths = [part for car in cars for part in _results(car, row, car.row.ground_truth)]
+        truths = [part for car in cars for part in _results(car, record, car.row.ground_truth)]
         annotations.append({"result": truths})
     if main.row.prediction_id is not None:
-        answers = [part for car in cars for part in _results(car, row, car.row.label)]
+        answered = record.boxed or [main]
+        answers = [part for car in answered for part in _results(car, record, car.row.label)]
         prediction = {
             "model_version": f"{main.row.model} {main.row.version}",
             "score": main.row.confidence,
@@ -42,18 +43,19 @@ def _task(record: Record, base_url: str) -> dict[str, Any]:
     return {"data": data, "annotations": annotations, "predictions": predictions}
 
 
-def _results(car: CarRecord, photo: Any, label: str | None) -> list[dict[str, Any]]:
-    """A rectangle in percent and its choice, which share an id; a choice alone for a whole photo,
-    or for a box without a car."""
+def _results(car: CarRecord, record: Record, label: str | None) -> list[dict[str, Any]]:
+    """A rectangle in percent and its choice, which share an id; a choice alone for a photo in which
+    no car has a box. Label Studio drops `found_by` when somebody saves the annotation there."""
     place: dict[str, Any] = {"to_name": "image"}
     value: dict[str, Any] = {}
     results = []
-    if car.is_in_box:
+    if record.boxed:
         x, y, width, height = (100 * share for share in car.box)
         value = {"x": x, "y": y, "width": width, "height": height, "rotation": 0}
         place |= {"id": car.row.public_id, "image_rotation": 0}
-        place |= {"original_width": photo.width, "original_height": photo.height}
-        results.append({"from_name": "box", "type": "rectangle", **place, "value": value})
+        place |= {"original_width": record.row.width, "original_height": record.row.height}
+        rectangle = {"from_name": "box", "type": "rectangle", **place, "value": value}
+        results.append(rectangle | {"found_by": car.row.found_by})
     if label:
         choice = {"from_name": "label", "type": "choices", **place}
         results.append(choice | {"value": value | {"choices": [label]}})
