@@ -19,7 +19,7 @@ from webapp.domain import (
 )
 from webapp.inference.cars import choose, crop, side_for
 from webapp.inference.classifier import classify, make_answer
-from webapp.inference.decoding.images import decode_photo
+from webapp.inference.decoding.images import decode_large
 
 MCLAREN, MERCEDES = "#FF8700", "#00D2BE"
 LEFT, RIGHT = (0.1, 0.2, 0.3, 0.6), (0.6, 0.3, 0.2, 0.2)
@@ -76,18 +76,19 @@ def test_a_distant_car_does_not_make_a_huge_photo_fill_the_memory() -> None:
     assert side_for([DetectedCar((0.4, 0.4, 0.01, 0.01))], 320, photo(9000, 6000)) == 2560
 
 
-def test_a_large_car_is_cut_from_the_photo_that_is_decoded_already(
+def test_a_photo_is_decoded_once_for_the_detector_and_a_large_car(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sides: list[int] = []
 
-    def count(content: bytes, *, max_side: int) -> DecodedPhoto:
-        sides.append(max_side)
-        return decode_photo(content, max_side=max_side)
+    def count(content: bytes, *, min_side: int = 0, max_side: int = 0) -> DecodedPhoto:
+        sides.append(min_side or max_side)
+        return decode_large(content, min_side=min_side or max_side)
 
     monkeypatch.setattr("webapp.inference.classifier.decode_photo", count)
+    monkeypatch.setattr("webapp.inference.classifier.decode_large", count)
     classify(photo_of_two(), [FakeClassifier()], FakeDetector((0.1, 0.1, 0.8, 0.8)))
-    assert sides == [480]
+    assert sides == [768]
 
 
 # ---- whose answer is shown ----

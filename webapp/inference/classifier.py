@@ -3,7 +3,7 @@
 import stat
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,10 +28,13 @@ from webapp.inference.cars import choose, crop, side_for
 from webapp.inference.decoding.images import (
     MAX_BYTES,
     THUMBNAIL_SIDE,
+    decode_large,
     decode_photo,
     fit_input,
     make_thumbnail,
+    reduce_pixels,
     sampled_side,
+    shrink,
     working_side,
 )
 from webapp.inference.detector import Detector
@@ -41,6 +44,8 @@ from webapp.inference.models.label_set import sum_merged, sum_parents
 
 Floats = NDArray[np.float32]
 _LEAST_FAMILIARITY = 1e-9  # a photo in which no car was found has 0
+# pixels of a photo that cars are cut out of: enough for one that fills 0.4 of its longest side
+_LARGE_SIDE = 768
 GOLDEN_TOLERANCE = 1e-3  # of a probability: what two machines may differ by
 
 
@@ -112,7 +117,7 @@ def classify(
     car; where a detector finds none, or has found none before so that the whole photo is the car
     that is given, too, but as one that no model knows. Raises `PhotoRefusedError`.
     """
-    photos = _Decoder(content)
+    photos = _Decoder(content, cut=bool(cars) or detector is not None)
     sides = [working_side(each.card.input) for each in classifiers] or [THUMBNAIL_SIDE]
     detector_version = None
     if detector is not None and not cars:
@@ -121,9 +126,9 @@ def classify(
     cars = [car for car in cars if car.found_by != WHOLE]
     first = photos.at(sides[0])
     if cars:
-        side = max([sampled_side(each.card.input) for each in classifiers], default=1)
-        largest = photos.with_side(side_for(cars, side, first)).pixels
-        pictures = [[crop(largest, car.box)] * len(classifiers) for car in cars]
+        wanted = [sampled_side(each.card.input) for each in classifiers]
+        large = photos.with_side(side_for(cars, max(wanted, default=1), first)).pixels
+        pictures = [[reduce_pixels(crop(large, car.box), side) for side in wanted] for car in cars]
     else:  # each model answers as it would alone
         pictures = [[photos.at(side).pixels for side in sides[: len(classifiers)]]]
     known = bool(cars) or detector is None
@@ -143,26 +148,42 @@ def classify(
 
 
 class _Decoder:
-    """Decodes a photo once for each size that is wanted, which takes `seconds` in all."""
+    """Decodes a photo, as seldom as it can, in the sizes that are wanted, in `seconds` in all.
 
-    def __init__(self, content: bytes) -> None:
+    `cut`: cars will be cut out of it, so the first decoding has pixels enough for most.
+    """
+
+    def __init__(self, content: bytes, *, cut: bool) -> None:
         self.seconds = 0.0
         self._content = content
         self._photos: dict[int, DecodedPhoto] = {}
+        self._large: DecodedPhoto | None = None
+        if cut:
+            self._large = self._timed(lambda: decode_large(content, min_side=_LARGE_SIDE))
 
     def at(self, side: int) -> DecodedPhoto:
         """The photo with `side` pixels at most on its longest side. Raises `PhotoRefusedError`."""
         if side not in self._photos:
-            started = time.perf_counter()
-            self._photos[side] = decode_photo(self._content, max_side=side)
-            self.seconds += time.perf_counter() - started
+            self._photos[side] = self._timed(lambda: self._decode(side))
         return self._photos[side]
 
     def with_side(self, side: int) -> DecodedPhoto:
-        """The photo with at least `side` pixels on its longest side: one that is decoded already,
-        if it has them. Raises `PhotoRefusedError`."""
-        large = (photo for photo in self._photos.values() if max(photo.pixels.shape) >= side)
-        return next(large, None) or self.at(side)
+        """The photo with at least `side` pixels on its longest side: as it is decoded already, if
+        it has them. Raises `PhotoRefusedError`."""
+        if self._large is not None and max(self._large.pixels.shape) >= side:
+            return self._large
+        return self.at(side)
+
+    def _decode(self, side: int) -> DecodedPhoto:
+        if self._large is not None and side <= _LARGE_SIDE:
+            return shrink(self._large, side)
+        return decode_photo(self._content, max_side=side)
+
+    def _timed(self, decode: Callable[[], DecodedPhoto]) -> DecodedPhoto:
+        started = time.perf_counter()
+        photo = decode()
+        self.seconds += time.perf_counter() - started
+        return photo
 
 
 def _look(

@@ -18,7 +18,15 @@ from webapp.errors import BrokenPhotoError, NotAPhotoError, PhotoRefusedError, P
 from webapp.inference.decoding import images
 from webapp.inference.decoding.av1 import largest_frame
 from webapp.inference.decoding.detect_format import CONTENT_TYPES
-from webapp.inference.decoding.images import decode_photo, fit_input, make_thumbnail, render_view
+from webapp.inference.decoding.images import (
+    decode_large,
+    decode_photo,
+    fit_input,
+    make_thumbnail,
+    reduce_pixels,
+    render_view,
+    shrink,
+)
 from webapp.inference.models.card import InputSpec
 
 READ = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF")
@@ -289,6 +297,31 @@ def test_it_never_enlarges():
 def test_the_same_bytes_give_the_same_pixels():
     content = bad_files.save(bad_files.scene(3000, 2000), "JPEG")
     assert np.array_equal(decode_photo(content).pixels, decode_photo(content).pixels)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("side", [300, 700, 1599, 3000])
+def test_a_large_decoded_photo_has_the_pixels_that_are_wanted_or_all(kind, side):
+    content = bad_files.save(bad_files.scene(1600, 900), kind)
+    decoded = decode_large(content, min_side=side)
+    height, width = decoded.pixels.shape[:2]
+    assert min(side, 1600) <= width < 2 * side
+    assert abs(width / height - 16 / 9) < 0.02
+    assert (decoded.width, decoded.height) == (1600, 900)
+
+
+def test_a_shrunk_photo_looks_as_if_it_had_been_decoded_small():
+    content = bad_files.save(bad_files.scene(1600, 900), "PNG")
+    shrunk = shrink(decode_large(content, min_side=768), 480)
+    assert shrunk.pixels.shape == (270, 480, 3)
+    expected = decode_photo(content, max_side=480).pixels
+    assert np.abs(shrunk.pixels.astype(int) - expected).mean() < 3
+
+
+def test_a_small_part_of_a_photo_is_not_reduced():
+    pixels = np.asarray(bad_files.scene(399, 100, "RGB"))
+    assert reduce_pixels(pixels, 200) is pixels
+    assert reduce_pixels(np.asarray(bad_files.scene(400, 100, "RGB")), 200).shape == (50, 200, 3)
 
 
 # ---- metadata ----

@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
@@ -59,8 +60,32 @@ def decode_photo(content: bytes, *, max_side: int = WORKING_SIDE) -> DecodedPhot
     is shown on white. Raises `NotAPhotoError` for a format we do not read, `PhotoTooLargeError`
     before anything is decoded, `BrokenPhotoError` when decoding fails.
     """
-    image, width, height, name, has_metadata = _read(content, max_side)
-    return DecodedPhoto(np.asarray(image), width, height, name, has_metadata)
+    image, *facts = _read(content, max_side)
+    return DecodedPhoto(np.asarray(image), *facts)
+
+
+def decode_large(content: bytes, *, min_side: int) -> DecodedPhoto:
+    """As `decode_photo`, but shrunk by whole numbers only, which costs little: `min_side` pixels on
+    its longest side or more, less than twice as many, or all where the photo has fewer."""
+    image, *facts = _read(content, min_side, exactly=False)
+    return DecodedPhoto(np.asarray(image), *facts)
+
+
+def shrink(photo: DecodedPhoto, max_side: int) -> DecodedPhoto:
+    """A decoded photo with at most `max_side` pixels on its longest side: whole-number reduction as
+    far as it goes, bicubic for the rest."""
+    if max(photo.pixels.shape) <= max_side:
+        return photo
+    image = Image.fromarray(photo.pixels)
+    image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=1.0)
+    return replace(photo, pixels=np.asarray(image))
+
+
+def reduce_pixels(pixels: NDArray[np.uint8], min_side: int) -> NDArray[np.uint8]:
+    """Part of a decoded photo, shrunk by a whole number to `min_side` pixels or more, less than
+    twice as many, on its longest side: uint8 RGB."""
+    factor = max(pixels.shape) // min_side
+    return pixels if factor <= 1 else np.asarray(Image.fromarray(pixels).reduce(factor))
 
 
 def working_side(spec: InputSpec) -> int:
@@ -148,8 +173,9 @@ _Picture = tuple[Image.Image, int, int, str, bool]
 """RGB, upright, shrunk, without metadata; then width, height and so on as in `DecodedPhoto`."""
 
 
-def _read(content: bytes, max_side: int) -> _Picture:
-    """Inspect, check the caps, decode. Raises the three refusals and nothing else."""
+def _read(content: bytes, side: int, *, exactly: bool = True) -> _Picture:
+    """Inspect, check the caps, decode to at most `side` pixels, or, not `exactly`, to no less where
+    there are as many. Raises the three refusals and nothing else."""
     if len(content) > MAX_BYTES:
         size, most = ceil(len(content) / 1024**2), MAX_BYTES // 1024**2
         raise PhotoTooLargeError(
@@ -161,7 +187,9 @@ def _read(content: bytes, max_side: int) -> _Picture:
         _check_size(structure.width, structure.height, name, scalable=structure.scalable)
     try:
         with Image.open(io.BytesIO(content), formats=[name]) as image:
-            return _decode(image, name, structure, max_side, len(content))
+            if name == "JPEG":  # all at once: else libjpeg can be made to start again every 64 KB
+                image.decodermaxblock = len(content)
+            return _decode(image, name, structure, side, exactly=exactly)
     except PhotoRefusedError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -177,7 +205,7 @@ def _read(content: bytes, max_side: int) -> _Picture:
 
 
 def _decode(
-    image: ImageFile.ImageFile, name: str, structure: FileStructure, max_side: int, length: int
+    image: ImageFile.ImageFile, name: str, structure: FileStructure, side: int, *, exactly: bool
 ) -> _Picture:
     """Shrink, then turn, then convert colours, so that each step has few pixels."""
     width, height = image.size
@@ -189,15 +217,12 @@ def _decode(
     has_metadata = (
         _has_metadata(image, name) if structure.has_metadata is None else structure.has_metadata
     )
-    longest = max(width, height, max_side)
-    size = max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest))
+    longest = max(width, height, side)
+    size = max(1, round(width * side / longest)), max(1, round(height * side / longest))
     image.draft(None, size)
-    if name == "JPEG":
-        # All at once: else libjpeg can be made to start again for every 64 KB.
-        image.decodermaxblock = length
     image.load()
     turn = _upright(image, name)
-    small = _shrink(image, size)
+    small = _shrink(image, size) if exactly else _shrink_by(image, max(image.size) // side)
     if turn is not None:
         small = small.transpose(turn)
     small = _to_srgb(small, image.info.get("icc_profile"))
@@ -263,26 +288,36 @@ def _upright(image: Image.Image, name: str) -> Image.Transpose | None:
 def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The loaded image at `size`, in a mode without transparency: RGB, L, CMYK or LAB.
 
-    Whole-number reduction first, then bicubic (what `Image.resize` does with reducing_gap=2.0), in
-    bands of rows, so that a large image in a wide mode never stands in memory twice.
+    Whole-number reduction first, then bicubic (what `Image.resize` does with reducing_gap=2.0).
     """
     across, down = (
         max(1, int(whole / part / 2)) for whole, part in zip(image.size, size, strict=True)
     )
-    rows = max(1, _BAND_PIXELS // image.width // down) * down
-    white = max(_white(band) for band in _bands(image, rows)) if image.mode in ("I", "F") else 255
-    if image.height <= rows or (across == down == 1 and _is_plain(image)):
-        reduced = _reduce(_plain(image, white), across, down)
-    else:
-        mode = _plain(image.crop((0, 0, 1, 1)), white).mode
-        reduced = Image.new(mode, (ceil(image.width / across), ceil(image.height / down)))
-        for number, band in enumerate(_bands(image, rows)):
-            reduced.paste(_reduce(_plain(band, white), across, down), (0, number * rows // down))
+    reduced = _reduce_in_bands(image, across, down)
     if reduced.size == size:
         return reduced
     return reduced.resize(
         size, Image.Resampling.BICUBIC, box=(0, 0, image.width / across, image.height / down)
     )
+
+
+def _shrink_by(image: Image.Image, factor: int) -> Image.Image:
+    """The loaded image with a `factor`-th of its pixels across and down, in modes as `_shrink`."""
+    return _reduce_in_bands(image, max(1, factor), max(1, factor))
+
+
+def _reduce_in_bands(image: Image.Image, across: int, down: int) -> Image.Image:
+    """The loaded image reduced by whole numbers, in bands of rows, so that a large image in a wide
+    mode never stands in memory twice."""
+    rows = max(1, _BAND_PIXELS // image.width // down) * down
+    white = max(_white(band) for band in _bands(image, rows)) if image.mode in ("I", "F") else 255
+    if image.height <= rows or (across == down == 1 and _is_plain(image)):
+        return _reduce(_plain(image, white), across, down)
+    mode = _plain(image.crop((0, 0, 1, 1)), white).mode
+    reduced = Image.new(mode, (ceil(image.width / across), ceil(image.height / down)))
+    for number, band in enumerate(_bands(image, rows)):
+        reduced.paste(_reduce(_plain(band, white), across, down), (0, number * rows // down))
+    return reduced
 
 
 def _bands(image: Image.Image, rows: int) -> Iterator[Image.Image]:
