@@ -95,25 +95,25 @@ class Registry:
 
     def published_card(self, name: str, version: int | None = None) -> ModelCard:
         """The card of a version (default: the live one) as published. Raises like `card`."""
+        chosen = version if version is not None else self.live_version(name)
+        folder = self.folder / name / str(chosen)
+        changed = _changed_at(folder / CARD_FILE)
+        if self._cards.get(folder, (0,))[0] != changed or not changed:
+            self._cards[folder] = changed, self._read_card(name, chosen)
+        return self._cards[folder][1]
+
+    def _read_card(self, name: str, version: int | None) -> ModelCard:
         if not self.versions(name):
             raise ModelNotFoundError(f"There is no model called {name!r}.")
-        chosen = version if version is not None else self.live_version(name)
-        if chosen is None:
+        if version is None:
             raise ModelNotFoundError(f"No version of {name!r} is live yet.")
-        folder = self.version_folder(name, chosen)
-        try:  # parsed again only when the file changed
-            changed = (folder / CARD_FILE).stat().st_mtime_ns
-        except OSError:
-            return ModelCard.read(folder)
-        cached = self._cards.get(folder)
-        if cached is None or cached[0] != changed:
-            if self.is_detector(name):
-                raise ModelNotFoundError(
-                    f"{name} finds cars and names none: it has no labels. Choose one of the models "
-                    "that name cars."
-                )
-            cached = self._cards[folder] = (changed, ModelCard.read(folder))
-        return cached[1]
+        folder = self.version_folder(name, version)
+        if self.is_detector(name):
+            raise ModelNotFoundError(
+                f"{name} finds cars and names none: it has no labels. Choose one of the models "
+                "that name cars."
+            )
+        return ModelCard.read(folder)
 
     def any_card(self, name: str, version: int | None) -> ModelCard | DetectorCard:
         """The card of a classifier or a detector. Raises like `card`."""
@@ -150,3 +150,11 @@ def check_files(folder: Path, card: VersionCard, names: tuple[str, ...]) -> None
             raise ModelUnavailableError(
                 f"{card}: {name} is not the file that was published (its SHA-256 differs)"
             )
+
+
+def _changed_at(path: Path) -> int:
+    """When a file last changed, in nanoseconds; 0 where that cannot be told."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

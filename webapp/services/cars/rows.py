@@ -9,7 +9,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from webapp.domain import DETECTOR, WHOLE, Answer, ClassifiedCar, DetectedCar
 from webapp.inference.classifier import ClassifiedPhoto, Classifier, make_answer
 from webapp.inference.models.label_set import has_merges
-from webapp.services.labels.label_mapping import current_card
+from webapp.services.labels.label_mapping import current_cards
 from webapp.storage.tables import Car, Prediction, TopLabel, now
 
 _TOP = 5
@@ -78,7 +78,7 @@ def with_merges(
 ) -> list[ClassifiedCar]:
     """The cars with the probabilities of merged labels added up in the answers of these models;
     where they are stored, in the same transaction."""
-    cards = [current_card(classifier.card) for classifier in classifiers]
+    cards = current_cards([classifier.card for classifier in classifiers])
     if not any(map(has_merges, cards)):
         return list(cars)
     return [

@@ -14,7 +14,7 @@ from webapp.label_files.listed_photo import Edges, ListedBox, ListedPhoto, place
 from webapp.services.cars.boxes import check_box
 from webapp.services.exports.export_format import folder_of
 from webapp.services.labels.box_matching import match_boxes
-from webapp.services.labels.label_mapping import current_card
+from webapp.services.labels.label_mapping import current_cards
 from webapp.services.labels.relabel import model_of
 from webapp.storage.database import end_reading
 from webapp.storage.labels import label_files as storage
@@ -94,7 +94,7 @@ def plan_import(
     name, display name or alias, upper and lower case alike) or a verdict; it is that of the main
     car, of the car that is named, or of the car that has the box. Raises `BadLabelFileError`.
     """
-    planner = _Planner([current_card(card) for card in cards], by_name)
+    planner = _Planner(current_cards(cards), by_name)
     iterator = iter(lines)
     while some := list(islice(iterator, BATCH)):
         planner.add(some)
@@ -250,7 +250,7 @@ def _file_names(line: ListedPhoto) -> list[str]:
 
 def names_of_labels(cards: Sequence[ModelCard]) -> dict[str, str]:
     """What people may write for each canonical label: its name before another name or alias."""
-    labels = [label for card in map(current_card, cards) for label in all_labels(card)]
+    labels = [label for card in current_cards(cards) for label in all_labels(card)]
     texts = [(label.name, label) for label in labels]
     for label in labels:
         texts += [(label.display, label), (folder_of(label.name), label)]

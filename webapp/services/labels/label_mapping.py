@@ -1,5 +1,7 @@
 """The map from labels to canonical labels: read by everything that meets a label."""
 
+from collections.abc import Sequence
+
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import (
     CurrentCard,
@@ -19,6 +21,13 @@ def current_card(card: ModelCard) -> ModelCard:
         return card
     structure = structure_of(card.name)
     return apply_edits(card, structure) if structure else card
+
+
+def current_cards(cards: Sequence[ModelCard]) -> list[ModelCard]:
+    """`current_card` of each; one look at the database where no label was merged or split."""
+    if not edits.have_structure([card.name for card in cards]):
+        return list(cards)
+    return [current_card(card) for card in cards]
 
 
 def structure_of(model: str) -> Edits:

@@ -13,7 +13,7 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import canonical_label, every_label
 from webapp.inference.models.registry import Registry
-from webapp.services.labels.label_mapping import current_card, remember_labels
+from webapp.services.labels.label_mapping import current_cards, remember_labels
 from webapp.services.photos.gallery import NO_SUCH_CAR, absent
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage.cars import cars as storage
@@ -79,7 +79,7 @@ def model_of(label: str, cards: Sequence[ModelCard]) -> str | None:
 
 def resolve_label(label: str, cards: Sequence[ModelCard]) -> tuple[str, str | None]:
     """The canonical label with its model, see `check_label` and `model_of`, as cards read now."""
-    cards = [current_card(card) for card in cards]
+    cards = current_cards(cards)
     label = check_label(label, cards)
     return label, model_of(label, cards)
 

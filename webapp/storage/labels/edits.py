@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
 
 from webapp.storage.database import count_rows, db, update_rows
 from webapp.storage.labels.events import Stamp
@@ -64,6 +64,12 @@ def structure_of(model: str) -> list[tuple[str, str, str | None]]:
         .order_by(LabelEdit.id)
     )
     return [(row.label, row.kind, row.value) for row in db.session.execute(statement)]
+
+
+def have_structure(models: Collection[str]) -> bool:
+    """Whether a label of these models was ever merged or split."""
+    changed = LabelEdit.model.in_(models) & LabelEdit.kind.in_((_MERGED, _SPLIT))
+    return bool(db.session.scalar(select(exists().where(changed))))
 
 
 def forget_suspicions(model: str, labels: Collection[str]) -> None:

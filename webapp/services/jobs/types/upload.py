@@ -23,7 +23,7 @@ from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, cut
 from webapp.services.jobs.queue import Job, Sender, known_job, new_id
 from webapp.services.labels.import_plan import names_of_labels
-from webapp.services.labels.label_mapping import current_card
+from webapp.services.labels.label_mapping import current_cards
 from webapp.services.labels.relabel import check_label
 from webapp.services.photos.archives import Entry, Folder, Zips, folder_below
 from webapp.services.photos.classify import Incoming, Origin, Pipeline, classify_photo
@@ -61,7 +61,7 @@ def make_params(
     `classifiers` are what the choice of a `model` means now. Raises `UnknownLabelError`.
     """
     if ground_truth:
-        check_label(ground_truth, [current_card(each.card) for each in classifiers])
+        check_label(ground_truth, current_cards([each.card for each in classifiers]))
     return {
         "model": model,
         "ground_truth": ground_truth,
