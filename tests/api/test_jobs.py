@@ -110,6 +110,15 @@ def test_a_waiting_job_is_cancelled(client: FlaskClient) -> None:
     )
 
 
+def test_cancelling_twice_answers_the_same(client: FlaskClient) -> None:
+    address = client.post("/api/v1/jobs", data=form("a.jpg")).headers["Location"]
+    answers = [client.delete(address) for _ in range(2)]
+    assert [(answer.status_code, answer.json["state"]) for answer in answers] == [
+        (200, "cancelled"),
+        (200, "cancelled"),
+    ]
+
+
 def test_a_job_that_ended_is_not_cancelled(app: Flask, client: FlaskClient) -> None:
     address = client.post("/api/v1/jobs", data=form("a.jpg")).headers["Location"]
     do_the_work(app)

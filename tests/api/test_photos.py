@@ -14,6 +14,8 @@ from PIL import Image
 from tests.conftest import draw
 from tests.fakes import FakeClassifier, make_card
 from webapp.services.accounts import api_keys
+from webapp.storage.database import db
+from webapp.storage.tables import Prediction
 
 Upload = Callable[..., str]
 
@@ -407,6 +409,38 @@ def test_a_question_that_makes_no_sense_is_a_400(client: FlaskClient, query: str
     answer = client.get(f"/api/v1/photos?{query}")
     assert answer.status_code == 400
     assert answer.json["title"] == "Bad Request"
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("model=nope", "There is no model called 'nope'. Name one of f1-teams."),
+        ("model=f1-teams&version=99", "There is no version 99 of 'f1-teams'."),
+    ],
+)
+def test_a_filter_by_an_unknown_model_is_a_404(
+    client: FlaskClient, query: str, detail: str
+) -> None:
+    answer = client.get(f"/api/v1/photos?{query}")
+    assert (answer.status_code, answer.json["detail"]) == (404, detail)
+
+
+def test_a_model_that_is_gone_is_known_by_its_answers(
+    app: Flask, client: FlaskClient, upload: Upload
+) -> None:
+    public_id = upload()
+    with app.app_context():
+        db.session.query(Prediction).update({"model": "gone"})
+        db.session.commit()
+    (photo,) = client.get("/api/v1/photos?model=gone@1").json["items"]
+    assert photo["id"] == public_id
+
+
+def test_labels_by_the_filter_of_an_unknown_model_are_refused(
+    client: FlaskClient, key: dict[str, str]
+) -> None:
+    body = {"filter": {"model": "nope"}, "label": "mclaren"}
+    assert client.post("/api/v1/labels", json=body, headers=key).status_code == 404
 
 
 # ---- ground truth ----

@@ -172,6 +172,11 @@ def test_what_makes_no_sense_is_said_on_the_page(
     assert answer.status_code == 400 and 'role="alert"' in answer.text
 
 
+def test_a_filter_by_an_unknown_model_exports_nothing(reviewer: FlaskClient) -> None:
+    answer = reviewer.post("/export", data={"format": "csv", "model": "nope"})
+    assert (answer.status_code, "There is no model called" in answer.text) == (404, True)
+
+
 def test_an_unknown_export_is_not_there(reviewer: FlaskClient) -> None:
     assert reviewer.get("/export/nothing/manifest.json").status_code == 404
 

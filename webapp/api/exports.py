@@ -7,7 +7,7 @@ from webapp.api.authentication import Need, check, guard, who
 from webapp.api.openapi.calls import Call, Content
 from webapp.api.schemas.base import ExportId
 from webapp.api.schemas.exports import ExportJson, ExportQuery
-from webapp.errors import PhotoNotFoundError
+from webapp.errors import ModelNotFoundError, PhotoNotFoundError
 from webapp.extensions import get_tools
 from webapp.http.responses import download
 from webapp.services.exports import downloads
@@ -20,7 +20,7 @@ _FILE = Content(
 )
 
 
-@Call(bp, "GET /export", Need.REVIEW, {200: _FILE})
+@Call(bp, "GET /export", Need.REVIEW, {200: _FILE}, (ModelNotFoundError,))
 def take(query: ExportQuery) -> ResponseReturnValue:
     """Photos as a stream, oldest first, by the gallery's filters."""
     if query.metadata:

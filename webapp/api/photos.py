@@ -106,7 +106,13 @@ def classify_only(form: photos.ClassifyForm) -> ResponseReturnValue:
     return jsonify(results=[photos.classify_result_json(*pair) for pair in pairs])
 
 
-@Call(bp, "GET /photos", Need.READING, {200: photos.PhotoPageJson})
+@Call(
+    bp,
+    "GET /photos",
+    Need.READING,
+    {200: photos.PhotoPageJson},
+    (errors.ModelNotFoundError,),
+)
 def index(query: photos.ListQuery) -> ResponseReturnValue:
     """A page of photos, by the gallery's filters.
 

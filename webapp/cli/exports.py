@@ -17,6 +17,7 @@ from webapp.services.exports.export_format import Record
 from webapp.services.exports.formats import FORMATS, folders
 from webapp.services.exports.order import PHOTOS, UNITS, ExportOrder, left_out, size_of
 from webapp.services.jobs.job_type import Json
+from webapp.services.photos.filters import check_model
 
 
 @bp.cli.command("export")
@@ -83,9 +84,11 @@ def _export_command(
     """
     try:
         home = base_url or f"http://{get_config().host}:{get_config().port}"
+        wanted = parse_filter(dict(map(_name_and_value, where)))
+        check_model(wanted, get_tools().registry)
         order = ExportOrder(
             FORMATS[format],
-            parse_filter(dict(map(_name_and_value, where))),
+            wanted,
             after,
             keep_metadata=metadata == "keep",
             base_url=home,

@@ -8,7 +8,7 @@ from wtforms import BooleanField, StringField
 
 from webapp.errors import BadRequestError, StorageFullError
 from webapp.extensions import get_config, get_tools
-from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
+from webapp.gallery_filter import GalleryFilter, filter_params
 from webapp.http.responses import download, stored_file
 from webapp.services.exports import downloads
 from webapp.services.exports.formats import FORMATS, find_format
@@ -19,7 +19,7 @@ from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
 from webapp.views.layout import render_page
-from webapp.views.photos.query_filters import filter_texts
+from webapp.views.photos.query_filters import filter_texts, read_filter
 
 bp = guards.guard(Blueprint("export", __name__), guards.people_only)
 _JOBS_SHOWN = 5
@@ -49,7 +49,7 @@ def index() -> ResponseReturnValue:
             error = refused
     wanted = GalleryFilter()
     try:
-        wanted = parse_filter(request.values).replace(sort="newest")
+        wanted = read_filter(request.values).replace(sort="newest")
     except BadRequestError as refused:
         error = refused
     params, earlier = filter_params(wanted), []
@@ -102,7 +102,7 @@ def _export(form: _ExportForm) -> ResponseReturnValue:
     """The export itself, piece by piece; or a job that makes it in the data folder."""
     order = ExportOrder(
         find_format(form.format.data),
-        parse_filter(request.form),
+        read_filter(request.form),
         form.after.data,
         keep_metadata=bool(form.metadata.data) and guards.is_admin(),
         base_url=request.url_root,

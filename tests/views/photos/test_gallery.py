@@ -113,6 +113,11 @@ def test_a_filter_that_makes_no_sense_is_said_and_kept(
     assert ids(answer.text) == []
 
 
+def test_a_model_that_is_unknown_is_said(client: FlaskClient) -> None:
+    answer = client.get("/gallery?model=nope")
+    assert (answer.status_code, "There is no model called" in answer.text) == (404, True)
+
+
 def test_it_jumps_to_a_day(client: FlaskClient, send: Send) -> None:
     send()
     answer = client.get("/gallery?jump= 2026-02-27 &starred=no")

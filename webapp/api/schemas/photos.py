@@ -1,9 +1,9 @@
 """Photos: filters, uploads, predictions, pages of the list, label history."""
 
 from collections.abc import Sequence
-from typing import Annotated, NotRequired
+from typing import Annotated, NotRequired, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from webapp.api.schemas.base import (
@@ -22,9 +22,11 @@ from webapp.api.schemas.cars import CarJson, DetectedCarJson, car_json, classifi
 from webapp.api.schemas.predictions import PredictionJson, answer_json, prediction_json
 from webapp.domain import ALL_MODELS, OUTCOMES, ClassifiedCar, RankedLabel, moment
 from webapp.errors import MarqueError
+from webapp.extensions import get_registry
 from webapp.gallery_filter import GalleryFilter, Text
 from webapp.inference.models.registry import Registry
 from webapp.services.photos.classify import MAX_FILES, Incoming, StoredPhoto, clean_name
+from webapp.services.photos.filters import check_model
 from webapp.services.photos.gallery import (
     MAX_LIMIT,
     PAGE,
@@ -41,6 +43,11 @@ Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 
 class Filters(GalleryFilter, ApiRequest):
     """The gallery's filters: all that are given hold at once."""
+
+    @model_validator(mode="after")
+    def _check_model(self) -> Self:
+        check_model(self, get_registry())
+        return self
 
 
 class ListQuery(Filters):

@@ -278,7 +278,7 @@ def cancel_job(public_id: str, owner: Owner, who: Who) -> JobView:
     """Cancel a job. Waiting parts are not begun; running ones stop within a second or two, and then
     it is cancelled. What was done stays. Cancelling twice does nothing more.
 
-    Raises `JobNotFoundError`, and `JobRefusedError` when it has ended.
+    Raises `JobNotFoundError`, and `JobRefusedError` when it has succeeded or failed.
     """
     with writing():
         job = _visible_job(public_id, owner)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, delete, insert, inspect, select, update
+from sqlalchemy import and_, delete, exists, insert, inspect, select, update
 from sqlalchemy.orm import selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -36,6 +36,14 @@ def answered_by(photo_id: int, *, standing: bool) -> dict[int, set[tuple[str, in
     for number, model, version in db.session.execute(statement):
         answered.setdefault(number, set()).update([(model, version)] if model else [])
     return answered
+
+
+def has_answered(model: str, version: int | None) -> bool:
+    """True when a model, or this version of it, has answered about a car that is here."""
+    meant = [Prediction.model == model]
+    if version is not None:
+        meant.append(Prediction.version == version)
+    return bool(db.session.scalar(select(exists().where(*meant))))
 
 
 def add_prediction(car: Car, prediction: Prediction, *, standing: bool = True) -> None:

@@ -21,7 +21,7 @@ from webapp.extensions import (
     get_registry,
     load_version,
 )
-from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
+from webapp.gallery_filter import GalleryFilter, filter_params
 from webapp.services.cars.look_again import look_again
 from webapp.services.jobs.queue import Job
 from webapp.services.jobs.types import bulk as bulk_job
@@ -40,7 +40,7 @@ from webapp.views.forms import Form
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import model_title
 from webapp.views.photos.presenters import present_photo
-from webapp.views.photos.query_filters import filter_texts
+from webapp.views.photos.query_filters import filter_texts, read_filter
 from webapp.views.template_filters import count
 
 bp = guards.guard(Blueprint("bulk", __name__), guards.people_only)
@@ -93,7 +93,7 @@ class BulkForm(Form):
 
     def selection(self) -> Selection:
         """The picked photos, or all that match. Raises `BadRequestError` for none."""
-        wanted = parse_filter(request.values)
+        wanted = read_filter(request.values)
         if self.scope.data == "all":
             up_to = self.up_to.data
             is_number = re.fullmatch(r"[0-9]{1,18}", up_to)

@@ -19,7 +19,6 @@ from webapp.gallery_filter import (
     GalleryFilter,
     choices_of,
     filter_params,
-    parse_filter,
     without,
 )
 from webapp.http.rate_limits import count_photos
@@ -40,6 +39,7 @@ from webapp.views.photos.query_filters import (
     TABS,
     FilterForm,
     filter_tags,
+    read_filter,
     version_choices,
 )
 
@@ -57,7 +57,7 @@ def index() -> ResponseReturnValue:
     size = asked["size"] if asked.get("size") in _SIZES else "large"
     error, wanted, page = None, GalleryFilter(), gallery.Page([], "", "")
     try:
-        wanted = parse_filter(asked)
+        wanted = read_filter(asked)
         asked = filter_params(wanted) | ({"size": size} if "size" in asked else {})
         if day := request.args.get("jump", "").strip():
             cursor = gallery.cursor_at(wanted, _parse_day(day))

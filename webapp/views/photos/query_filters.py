@@ -11,7 +11,8 @@ from wtforms.widgets import DateInput
 
 from webapp.domain import UNCLASSIFIED, VISITORS
 from webapp.extensions import get_registry
-from webapp.gallery_filter import caption_of, choices_of, without
+from webapp.gallery_filter import GalleryFilter, caption_of, choices_of, parse_filter, without
+from webapp.services.photos.filters import check_model
 from webapp.views.forms import Form
 from webapp.views.layout import (
     label_groups,
@@ -37,6 +38,14 @@ _TAGGED = (
     *((name,) for name in ("compared", "picked", "duplicates", "starred", "audited", "checked")),
     ("learnt",),
 )  # parameters that have a tag together
+
+
+def read_filter(params: Mapping[str, str]) -> GalleryFilter:
+    """The filter that the parameters of a URL say. Raises `BadRequestError`, see `parse_filter`,
+    or `ModelNotFoundError`."""
+    wanted = parse_filter(params)
+    check_model(wanted, get_registry())
+    return wanted
 
 
 # ---- the form ----

@@ -9,7 +9,7 @@ from wtforms.fields.choices import SelectChoice
 
 from webapp.domain import NO_CAR, UNUSABLE
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
-from webapp.gallery_filter import filter_params, parse_filter
+from webapp.gallery_filter import filter_params
 from webapp.services.labels import search
 from webapp.services.photos import gallery
 from webapp.services.photos.gallery import PhotoDetails, Prediction
@@ -23,6 +23,7 @@ from webapp.views.forms import Form
 from webapp.views.labels.relabel import live_choice, search_values
 from webapp.views.layout import label_groups, live_cards, render_page, shown_name
 from webapp.views.photos.presenters import FIRST, card_for, present_prediction
+from webapp.views.photos.query_filters import read_filter
 from webapp.views.review.suspects import CheckForm, check_form, find_due_suspects
 
 bp = guards.guard(Blueprint("review", __name__, url_prefix="/review"), guards.people_only)
@@ -167,7 +168,7 @@ def _queue() -> ReviewQueue:
     order = request.args.get("order", "") or review.ORDERS[0]
     if order not in review.ORDERS:
         raise BadRequestError(f"order must be one of {', '.join(review.ORDERS)}.")
-    return ReviewQueue(order, parse_filter(request.args).replace(sort="newest"))
+    return ReviewQueue(order, read_filter(request.args).replace(sort="newest"))
 
 
 def _params(queue: ReviewQueue) -> dict[str, Any]:
