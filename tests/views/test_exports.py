@@ -16,7 +16,7 @@ from PIL import Image
 from tests.cars import put_cars
 from tests.fakes import make_card
 from tests.views.conftest import Send, form_of
-from webapp.domain import NO_CAR, SHORT, Who
+from webapp.domain import NO_CAR, PERSON, SHORT, Who
 from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell
@@ -117,6 +117,17 @@ def test_a_large_zip_offers_its_next_part(
     assert "Next part" in reviewer.get("/export").text
 
 
+def test_the_next_part_is_of_the_same_kind(
+    app: Flask, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "ZIP_PHOTOS", 1)
+    for photo in (send(ground_truth="haas"), send(mark=1, ground_truth="haas")):
+        with app.app_context():
+            put_cars(photo)
+    assert reviewer.post("/export", data={"format": "folders", "unit": "crops"}).data
+    assert '<input type="hidden" name="unit" value="crops">' in reviewer.get("/export").text
+
+
 @pytest.mark.parametrize(("who", "kept"), [("reviewer", False), ("admin", True)])
 def test_only_an_admin_takes_places_along(
     request, client: FlaskClient, who: str, kept: bool
@@ -135,10 +146,30 @@ def test_cars_may_be_cut_out(app: Flask, reviewer: FlaskClient, send: Send) -> N
     public_id = send(ground_truth="haas")
     with app.app_context():
         car, _other = put_cars(public_id)
-    answer = reviewer.post("/export", data={"format": "folders", "crops": "yes"})
+    answer = reviewer.post("/export", data={"format": "folders", "unit": "crops"})
     assert zipfile.ZipFile(io.BytesIO(answer.data)).namelist()[0].endswith(f"{car}.jpg")
-    refused = reviewer.post("/export", data={"format": "csv", "crops": "yes"})
+    refused = reviewer.post("/export", data={"format": "csv", "unit": "crops"})
     assert refused.status_code == 400 and "come in folders" in refused.text
+
+
+def test_photos_for_a_detector_come_with_their_boxes(
+    app: Flask, reviewer: FlaskClient, send: Send
+) -> None:
+    public_id, _unchecked = send(), send(mark=1)
+    with app.app_context():
+        put_cars(public_id, found_by=PERSON)
+    page = reviewer.get("/export").text
+    assert '<option value="boxes">' in page and "No photo here has a class yet" not in page
+    answer = reviewer.post("/export", data={"format": "folders", "unit": "boxes"})
+    archive = zipfile.ZipFile(io.BytesIO(answer.data))
+    (line,) = archive.read("boxes.jsonl").splitlines()
+    assert json.loads(line)["file"] == f"photos/car-{public_id}.jpg"
+
+
+def test_what_cannot_be_exported_is_refused_on_the_page(reviewer: FlaskClient, send: Send) -> None:
+    send()
+    answer = reviewer.post("/export", data={"format": "folders", "unit": "wheels"})
+    assert answer.status_code == 400 and "unit must be one of photos, crops, boxes" in answer.text
 
 
 def test_yolo_waits_for_a_box(app: Flask, reviewer: FlaskClient, send: Send) -> None:

@@ -4,7 +4,7 @@ import json
 
 from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import BooleanField, StringField
+from wtforms import BooleanField, SelectField, StringField
 
 from webapp.errors import BadRequestError, StorageFullError
 from webapp.extensions import get_config, get_tools
@@ -12,7 +12,7 @@ from webapp.gallery_filter import GalleryFilter, filter_params
 from webapp.http.responses import download, stored_file
 from webapp.services.exports import downloads
 from webapp.services.exports.formats import FORMATS, find_format
-from webapp.services.exports.order import CROPS, PHOTOS, ZIP_PHOTOS, ExportOrder, size_of
+from webapp.services.exports.order import BOXES, CROPS, PHOTOS, ZIP_PHOTOS, ExportOrder, size_of
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.types import export as export_job
 from webapp.views import guards
@@ -33,7 +33,16 @@ class _ExportForm(Form):
     metadata = BooleanField(
         "In folders: leave in the photos what they tell about place, time and camera"
     )
-    crops = BooleanField("In folders: each car with a class, cut out, instead of whole photos")
+    unit = SelectField(
+        "In folders",
+        choices={
+            PHOTOS: "Whole photos whose main car has a class",
+            CROPS: "Each car with a class, cut out",
+            BOXES: "For a detector: photos in which people checked every car",
+        },
+        default=PHOTOS,
+        validate_choice=False,
+    )
     later = StringField()
 
 
@@ -106,7 +115,7 @@ def _export(form: _ExportForm) -> ResponseReturnValue:
         form.after.data,
         keep_metadata=bool(form.metadata.data) and guards.is_admin(),
         base_url=request.url_root,
-        unit=CROPS if form.crops.data else PHOTOS,
+        unit=form.unit.data,
     )
     if form.later.data:
         return guards.to_job(export_job.enqueue(order, get_config().data, guards.sender()))

@@ -43,6 +43,8 @@ class ExportOrder:
     unit: str = PHOTOS
 
     def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise BadRequestError(f"unit must be one of {', '.join(UNITS)}.")
         if self.unit != PHOTOS and not self.format.crops:
             raise BadRequestError(
                 f"{self.format.title} has whole photos, with a box for each car. Cars that are cut "
