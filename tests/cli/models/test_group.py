@@ -73,6 +73,13 @@ def test_show_tells_the_card_in_words(app: Flask) -> None:
     assert "Everything else." in text
 
 
+def test_show_says_what_it_was_measured_on(app: Flask, models: Path) -> None:
+    card = replace(CARD, training={"settings": {"cars": "detect"}})
+    (models / "toy" / "1" / CARD_FILE).write_text(card.to_json())
+    text = app.test_cli_runner().invoke(args=["model", "show", "toy"]).output
+    assert "Measured on the main car that a detector found" in text
+
+
 def test_show_gives_one_version_as_json(app: Flask) -> None:
     answer = app.test_cli_runner().invoke(args=["model", "show", "toy", "--version", "2", "--json"])
     assert json.loads(answer.output)["version"] == 2

@@ -48,6 +48,26 @@ def test_the_fairest_measure_comes_first() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"cars": "detect"}, "the main car that a detector found"),
+        ({"cars": "whole"}, "whole photos, as they are"),
+        ({}, "whole photos, as they are"),
+        ({"cars": "whole", "crop": True}, "cut to the boxes"),
+    ],
+)
+def test_it_says_what_of_the_photos_it_was_measured_on(
+    settings: dict[str, object], words: str
+) -> None:
+    card = make_card(metrics={"test": {"n": 30, "top1": 0.8}}, training={"settings": settings})
+    assert words in cards.measured_on(card)
+
+
+def test_a_card_from_elsewhere_does_not_say_what_it_was_measured_on() -> None:
+    assert cards.measured_on(make_card(training={})) == ""
+
+
 def test_the_weakest_label_comes_first() -> None:
     rows = {
         "haas": {"n": 10, "recall": 0.9},

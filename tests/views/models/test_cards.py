@@ -70,6 +70,14 @@ def test_a_card_tells_how_it_was_measured(client: FlaskClient, config: Config) -
     )
 
 
+def test_a_card_tells_that_it_was_measured_on_detected_cars(
+    client: FlaskClient, config: Config
+) -> None:
+    training = {"settings": {"cars": "detect"}}
+    install(make_card(3, name="cut", metrics=METRICS, training=training), config.models)
+    assert "the main car that a detector found" in client.get("/models/cut/3").text
+
+
 def test_a_card_tells_how_it_learned(client: FlaskClient, config: Config) -> None:
     lines = [
         {"stage": "head", "seconds": 9},

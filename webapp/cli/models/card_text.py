@@ -6,6 +6,7 @@ from webapp.domain import count
 from webapp.inference.models.card import ModelCard, VersionCard
 from webapp.inference.models.detector_card import DetectorCard
 from webapp.inference.models.detector_gate import DetectorComparison
+from webapp.services.models.cards import measured_on
 from webapp.services.models.detector_cards import detector_figures
 
 
@@ -29,6 +30,8 @@ def describe(card: ModelCard) -> list[str]:
     ]
     for source, figures in sorted(test.get("sources", {}).items()):
         lines.append(_accuracy(f"  {source}", figures))
+    if test.get("n") and (sentence := measured_on(card)):
+        lines.append(sentence)
     if test.get("n"):
         before = f"{test['ece_before']:.1%} before temperature {card.temperature:.2f}"
         lines.append(f"Its confidence is off by {test['ece_after']:.1%} on average ({before}).")

@@ -113,6 +113,22 @@ def measurements(card: ModelCard) -> list[Measurement]:
     return [row for row in rows if row.right.n]
 
 
+def measured_on(card: ModelCard) -> str:
+    """What the version saw of each photo in training and in its figures, in a sentence; "" when
+    the card does not tell."""
+    settings = card.training.get("settings")
+    if settings is None:
+        return ""
+    if settings.get("cars") == "detect":
+        return (
+            "Measured on the main car that a detector found in each photo, cut out as for an "
+            "answer; on the whole photo where it found none."
+        )
+    if settings.get("crop"):
+        return "Measured on photos cut to the boxes that came with them."
+    return "Measured on whole photos, as they are: no detector cut out the cars."
+
+
 def card_labels(card: ModelCard) -> list[_CardLabel]:
     """Each measured label of held-out photos, weakest first; of equally weak ones more photos
     first."""

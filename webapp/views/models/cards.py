@@ -48,6 +48,7 @@ def version(name: str, version: int) -> ResponseReturnValue:
         is_default=card == get_card(),
         right=cards.headline(card),
         measurements=cards.measurements(card),
+        measured_on=cards.measured_on(card),
         many=many,
         text=text,
         order=order if order in cards.ORDERS else "worst",
