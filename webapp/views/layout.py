@@ -21,7 +21,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain import VERDICTS
 from webapp.errors import MarqueError
-from webapp.extensions import get_card, get_cards, get_config, get_extensions
+from webapp.extensions import get_card, get_cards, get_config, get_extensions, get_registry
 from webapp.http.messages import wants_json
 from webapp.http.responses import headers_of
 from webapp.inference.models.card import ModelCard
@@ -123,6 +123,13 @@ def live_cards() -> list[ModelCard]:
     return list(g.live_cards)
 
 
+def _live_detector() -> dict[str, Any] | None:
+    """Name and version of the live detector, None when none looks for cars."""
+    name = get_extensions().live_detector()
+    version = get_registry().live_version(name) if name else None
+    return {"name": name, "version": version} if version is not None else None
+
+
 def _color(label: str) -> str:
     """The colour of a label, "" when it has none."""
     card = _card_with(label)
@@ -197,6 +204,7 @@ def _page_values() -> dict[str, Any]:
         "has_jobs": guards.has_jobs(),
         "live": get_card(),
         "live_cards": live_cards(),
+        "live_detector": _live_detector(),
         "theme": theme if theme in _THEMES else "",
         "here": guards.here(),
         "max_bytes": MAX_BYTES,

@@ -167,3 +167,12 @@ def test_the_json_api_promotes_a_detector_and_goes_back(
     assert client.post(f"{call}/promote", json=body, headers=key).json["to"] == 2
     assert client.post(f"{call}/rollback", json={}, headers=key).json["to"] == 1
     assert client.get(f"{call}/compare?a=1&b=2", headers=key).status_code == 404
+
+
+def test_the_footer_names_the_live_detector(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Cars are found by" not in client.get("/help").text
+    monkeypatch.setattr(Extensions, "live_detector", lambda _extensions: NAME)
+    address = f'<a href="/models/{NAME}/1">'
+    assert f"Cars are found by {address}{NAME} 1</a>" in client.get("/help").text
