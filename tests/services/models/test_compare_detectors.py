@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,6 +136,22 @@ def test_a_photo_counts_when_every_car_of_it_is_checked(registry: Registry, uplo
     assert count(registry) == 0
     label(second)
     assert count(registry) == 1
+
+
+def test_the_photos_and_both_lists_are_read_once(
+    registry: Registry, checked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    for name in ("checked_photos", "read_split"):
+        original = getattr(compare_detectors, name)
+
+        def counted(*args: Any, name: str = name, original: Any = original) -> Any:
+            read.append(name)
+            return original(*args)
+
+        monkeypatch.setattr(compare_detectors, name, counted)
+    compared(registry, FoundBoxes(2, LEFT))
+    assert sorted(read) == ["checked_photos", "read_split", "read_split"]
 
 
 def test_drawn_cars_need_no_label(registry: Registry, upload: Upload) -> None:

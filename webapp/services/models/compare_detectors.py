@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -35,6 +36,8 @@ from webapp.storage.tables import Car, Photo, Promotion
 
 _MOST = 500  # photos of the history that are compared on: the newest ones
 Detectors = tuple[Detector, Detector]
+_Splits = Sequence[tuple[int, Split | None]]  # of each version
+_AnyPhoto = TypeVar("_AnyPhoto", TruePhoto, Photo)
 Watch = Callable[[Sequence[TruePhoto]], Iterable[TruePhoto]]
 
 
@@ -62,8 +65,17 @@ def compare_on_photos(
     Raises `ModelRefusedError` when it is unknown what a version was trained on, or no photo is
     left.
     """
-    cards = detectors[0].card, detectors[1].card
-    splits = _splits(registry, cards)
+    splits = _splits(registry, (detectors[0].card, detectors[1].card))
+    return _compare(detectors, photos, splits, any_photo, watch)
+
+
+def _compare(
+    detectors: Detectors,
+    photos: Sequence[TruePhoto],
+    splits: _Splits,
+    any_photo: bool,
+    watch: Watch,
+) -> DetectorsCompared:
     unknown = [version for version, split in splits if split is None]
     if unknown and not any_photo:
         raise ModelRefusedError(unknown_training(unknown))
@@ -74,14 +86,11 @@ def compare_on_photos(
             "Name new ones, or say --any-photo and mistrust the result."
         )
     seen, refused = look_with_both(detectors, watch(kept))
-    return DetectorsCompared(
-        compare_detectors(cards, seen), len(photos) - len(kept), tuple(refused)
-    )
+    comparison = compare_detectors((detectors[0].card, detectors[1].card), seen)
+    return DetectorsCompared(comparison, len(photos) - len(kept), tuple(refused))
 
 
-def _splits(
-    registry: Registry, cards: tuple[DetectorCard, DetectorCard]
-) -> list[tuple[int, Split | None]]:
+def _splits(registry: Registry, cards: tuple[DetectorCard, DetectorCard]) -> _Splits:
     """Each version with the list of the photos it was trained on, None when nobody knows."""
     folders = [registry.version_folder(card.name, card.version) for card in cards]
     return [
@@ -90,9 +99,7 @@ def _splits(
     ]
 
 
-def _unseen(
-    photos: Sequence[TruePhoto], splits: Sequence[tuple[int, Split | None]]
-) -> list[TruePhoto]:
+def _unseen(photos: Sequence[_AnyPhoto], splits: _Splits) -> list[_AnyPhoto]:
     known = [split for _version, split in splits if split is not None]
     return [photo for photo in photos if is_unseen(photo.sha256, known)]
 
@@ -119,12 +126,13 @@ class Comparable:
 def comparable(registry: Registry, name: str, champion: int, challenger: int) -> Comparable:
     """What two versions can be compared on. Raises `ModelNotFoundError` or `BadCardError`."""
     cards = registry.detector_card(name, champion), registry.detector_card(name, challenger)
-    splits = _splits(registry, cards)
-    digests = [photo.sha256 for photo in checked_photos(_MOST)]
-    known = [split for _version, split in splits if split is not None]
-    unseen = sum(is_unseen(digest, known) for digest in digests)
+    return _comparable(checked_photos(_MOST), _splits(registry, cards))
+
+
+def _comparable(photos: Sequence[Photo], splits: _Splits) -> Comparable:
+    unseen = len(_unseen(photos, splits))
     unknown = tuple(version for version, split in splits if split is None)
-    return Comparable(unseen, len(digests) - unseen, unknown)
+    return Comparable(unseen, len(photos) - unseen, unknown)
 
 
 def compare_on_history(
@@ -138,18 +146,18 @@ def compare_on_history(
     """Compare two versions on the newest photos of the history in which people checked every car,
     drew it, or said that there is none. Raises like `compare_on_photos`, and when they are too few.
     """
-    first, second = detectors[0].card, detectors[1].card
-    possible = comparable(registry, first.name, first.version, second.version)
+    splits = _splits(registry, (detectors[0].card, detectors[1].card))
+    photos = checked_photos(_MOST)
+    possible = _comparable(photos, splits)
     if possible.photos < LEAST:
         raise ModelRefusedError(
             f"There is nothing to compare on: in {count(possible.photos, 'photo')} of the history "
             f"people checked every car, in a box; {LEAST} are needed. Photos that a version was "
             f"trained on are left out: {possible.trained_on}."
         )
-    photos = checked_photos(_MOST)
     load_cars(photos)
     true = [_true_photo(photo, files) for photo in photos]
-    return compare_on_photos(detectors, true, registry, any_photo=any_photo, watch=watch)
+    return _compare(detectors, true, splits, any_photo, watch)
 
 
 def _true_photo(photo: Photo, files: FileStore) -> TruePhoto:
