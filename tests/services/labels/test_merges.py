@@ -42,7 +42,7 @@ from webapp.services.labels.undo import undo_batch, undo_event
 from webapp.services.models import compare
 from webapp.services.review import suspects
 from webapp.services.review.queue import ReviewQueue, check_photo, get_session
-from webapp.services.stats import figures
+from webapp.services.stats import figures, label_figures
 from webapp.services.stats.matrix import confusion_matrix
 from webapp.storage.database import db, writing
 from webapp.storage.labels.edits import Touched
@@ -404,9 +404,11 @@ def test_stats_count_the_parts_as_the_label_that_the_version_knows(registry: Reg
     card = current_card(CARD)
     counts = figures.count(GalleryFilter(), card, get_registry())[0]
     line = next(
-        accuracy for accuracy in figures.label_accuracies(counts, card) if accuracy.label == "haas"
+        accuracy
+        for accuracy in label_figures.label_accuracies(counts, card)
+        if accuracy.label == "haas"
     )
-    assert (line.recall.n, line.recall.hits) == (2, 1) and figures.split_labels(card) == {
+    assert (line.recall.n, line.recall.hits) == (2, 1) and label_figures.split_labels(card) == {
         "haas": ["haas-19", "haas-20"]
     }
 

@@ -2,7 +2,7 @@
 
 from tests.fakes import make_card_of_makes
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED
-from webapp.services.stats import figures
+from webapp.services.stats import figures, label_figures
 from webapp.services.stats.matrix import confusion_matrix
 from webapp.storage.stats.stats import Counts
 from webapp.storage.tables import PairCounter
@@ -49,7 +49,7 @@ def test_a_parent_is_wrong_about_none_of_these() -> None:
 def test_a_label_is_not_found_by_its_parent() -> None:
     (row,) = [
         row
-        for row in figures.label_accuracies(counts(("audi-a4", "Audi", 5)), CARD)
+        for row in label_figures.label_accuracies(counts(("audi-a4", "Audi", 5)), CARD)
         if row.label == "audi-a4"
     ]
     assert (row.recall.hits, row.recall.n) == (0, 5)
@@ -57,7 +57,7 @@ def test_a_label_is_not_found_by_its_parent() -> None:
 
 def test_only_a_wrong_parent_is_a_mix_up() -> None:
     answers = counts(("audi-a4", "Audi", 5), ("bmw-m3", "Audi", 1))
-    rows = [(row.truth, row.decision, row.n) for row in figures.mix_ups(answers, CARD)]
+    rows = [(row.truth, row.decision, row.n) for row in label_figures.mix_ups(answers, CARD)]
     assert rows == [("bmw-m3", "Audi", 1)]
 
 
@@ -68,7 +68,7 @@ def test_a_parent_is_right_by_itself_and_by_any_of_its_labels() -> None:
         ("audi-a5", UNCLASSIFIED, 1),
         ("bmw-m3", "Audi", 4),
     )
-    (row,) = figures.parent_accuracies(answers, CARD)
+    (row,) = label_figures.parent_accuracies(answers, CARD)
     assert (row.parent, row.right.hits, row.right.n) == ("Audi", 5, 6)
 
 

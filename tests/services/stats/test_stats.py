@@ -18,7 +18,7 @@ from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE
 from webapp.extensions import get_registry
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import Label, ModelCard
-from webapp.services.stats import figures
+from webapp.services.stats import figures, label_figures
 from webapp.services.stats.figures import AUDITED
 from webapp.services.stats.matrix import cluster, confusion_matrix
 from webapp.storage.database import db
@@ -86,7 +86,7 @@ def assert_equals_scikit_learn(card: ModelCard) -> None:
     precision, recall, f1, n = sklearn.precision_recall_fscore_support(
         truths, decisions, labels=names, zero_division=0
     )
-    for line in figures.label_accuracies(counts, card):
+    for line in label_figures.label_accuracies(counts, card):
         place = names.index(line.label)
         got = (line.precision.share, line.recall.share, line.f1 or 0.0, line.recall.n)
         assert got == pytest.approx((precision[place], recall[place], f1[place], n[place])), (
@@ -222,8 +222,8 @@ def test_the_commonest_mix_up_comes_first_with_its_newest_photos() -> None:
             Checked("haas", haas),
         ],
     )
-    pairs = figures.with_photos(
-        figures.mix_ups(count(EVERY_PHOTO, CARD), CARD),
+    pairs = label_figures.with_photos(
+        label_figures.mix_ups(count(EVERY_PHOTO, CARD), CARD),
         GalleryFilter(model=CARD.name, version=CARD.version),
     )
     assert [(pair.truth, pair.decision, pair.n) for pair in pairs] == [

@@ -9,7 +9,7 @@ from webapp.api.schemas.base import OFF, JsonShape, ModelVersionJson, Share
 from webapp.api.schemas.photos import Filters
 from webapp.inference.metrics.intervals import Share as CountedShare
 from webapp.inference.models.card import ModelCard
-from webapp.services.stats import figures
+from webapp.services.stats import figures, label_figures
 from webapp.services.stats.figures import SampleFigures, TrainingShare, VersionAccuracy
 from webapp.storage.stats.stats import Counts
 
@@ -159,11 +159,11 @@ def statistics_json(
         "labels": _labels_json(counts, card),
         "parents": [
             {"parent": line.parent, "right": _share_json(line.right)}
-            for line in figures.parent_accuracies(counts, card)
+            for line in label_figures.parent_accuracies(counts, card)
         ],
         "mix_ups": [
             {"ground_truth": mix_up.truth, "decision": mix_up.decision, "n": mix_up.n}
-            for mix_up in figures.mix_ups(counts, card)
+            for mix_up in label_figures.mix_ups(counts, card)
         ],
         "reliability": [
             {
@@ -207,7 +207,7 @@ def _labels_json(counts: Counts, card: ModelCard) -> list[_LabelFiguresJson]:
             "f1": line.f1,
             "more_needed": line.more,
         }
-        for line in figures.label_accuracies(counts, card)
+        for line in label_figures.label_accuracies(counts, card)
     ]
 
 

@@ -10,7 +10,7 @@ from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
 from webapp.reports.confusion import ConfusionMatrix
 from webapp.services.photos.wording import display
-from webapp.services.stats.figures import count_pairs
+from webapp.services.stats.label_figures import count_pairs
 from webapp.storage.stats.stats import Counts
 
 _CARD_ORDER, _CLUSTER, _PARENT = "card", "cluster", "parent"

@@ -20,7 +20,7 @@ from webapp.reports import charts
 from webapp.reports.confusion import ConfusionMatrix
 from webapp.services.models.cards import MATRIX_MOST, codes
 from webapp.services.photos.wording import display
-from webapp.services.stats import figures
+from webapp.services.stats import figures, label_figures
 from webapp.services.stats.matrix import confusion_matrix
 from webapp.storage.stats.stats import Counts
 from webapp.views import guards
@@ -63,7 +63,7 @@ def index() -> ResponseReturnValue:
 def labels_csv() -> ResponseReturnValue:
     """The table label by label, exact."""
     query, counts = _count(need_query())
-    table = figures.labels_csv(figures.of_sample(counts, query.sample), query.card)
+    table = label_figures.labels_csv(figures.of_sample(counts, query.sample), query.card)
     return text_file(table, f"{query.card.name}-{query.card.version}-labels.csv")
 
 
@@ -95,8 +95,8 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
     """Everything about the sample that was asked for, whose counts these are."""
     card, matrix = query.card, _matrix(query, counts)
     small = len(matrix.rows) <= MATRIX_MOST
-    labels = figures.label_accuracies(counts, card)
-    mix_ups = figures.mix_ups(counts, card)
+    labels = label_figures.label_accuracies(counts, card)
+    mix_ups = label_figures.mix_ups(counts, card)
     bins = figures.reliability(counts)
     thresholds = figures.threshold_figures(counts)
     return {
@@ -108,14 +108,14 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
         "shown": len(labels) if len(labels) <= _ALL_SHOWN else _FIRST_SHOWN,
         "most": max((label.recall.n for label in labels), default=0),
         "by_need": sorted(labels, key=lambda row: (-row.more, row.recall.n, row.label)),
-        "parents": figures.parent_accuracies(counts, card),
+        "parents": label_figures.parent_accuracies(counts, card),
         "has_parents": any(label.parent for label in card.labels),
         "name": _namer(card),
         "matrix": matrix,
         "codes": _codes(matrix, card) if small else {},
         "matrix_chart": "" if small else _matrix_chart(query, matrix),
         "all_mix_ups": mix_ups[:_ALL_SHOWN],
-        "mix_ups": figures.with_photos(mix_ups, query.narrowed()),
+        "mix_ups": label_figures.with_photos(mix_ups, query.narrowed()),
         "bins": bins,
         "calibration_error": calibration_error(
             (row.right.n, row.confidence, row.right.share) for row in bins
@@ -131,7 +131,7 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
             query.photo_filter, card.name, get_registry(), with_trained=query.with_trained
         ),
         "held_out": figures.held_out(card),
-        "split_labels": figures.split_labels(card),
+        "split_labels": label_figures.split_labels(card),
     }
 
 
