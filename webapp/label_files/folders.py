@@ -37,6 +37,11 @@ def exported_id(stem: str) -> str:
     return stem[-12:] if stem[-13:-12] == "-" else ""
 
 
+def uploaded_name(name: str, public_id: str) -> str:
+    """What an exported file was called before its id was added, "" without an id."""
+    return name.replace(f"-{public_id}", "") if public_id else ""
+
+
 def read_sums(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
     """Path and SHA-256 of each line as `sha256sum` writes it. Raises `BadLabelFileError`."""
     for number, line in enumerate(stream, 1):

@@ -7,12 +7,14 @@ photo's width and height.
 
 import json
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import IO, Any
 
 from pydantic import BaseModel, Field, TypeAdapter
 
 from webapp.domain import NO_CAR, WHOLE
 from webapp.errors import BadLabelFileError
+from webapp.label_files.folders import exported_id, uploaded_name
 from webapp.label_files.listed_photo import (
     Edges,
     ListedBox,
@@ -60,12 +62,15 @@ def read_json_lines(stream: IO[bytes]) -> Iterator[ListedPhoto]:
             raise BadLabelFileError(f"{where}: This is no JSON object.")
         boxes = _boxes(photo, where)
         label = text_of(photo, "ground_truth") or text_of(photo, "label")
+        file = PurePosixPath(text_of(photo, "file"))
+        public_id = exported_id(file.stem)
         yield ListedPhoto(
             where,
             "" if boxes else label,
-            text_of(photo, "id"),
+            text_of(photo, "id") or public_id,
             text_of(photo, "sha256"),
             text_of(photo, "filename") or text_of(photo, "file"),
+            uploaded_name(file.name, public_id),
             boxes=boxes,
             source=text_of(photo, "source"),
         )

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from webapp.domain import DETECTOR, PHOTO_ENDINGS
 from webapp.errors import BadLabelFileError, NoLabelFileError
-from webapp.label_files.folders import exported_id
+from webapp.label_files.folders import exported_id, uploaded_name
 from webapp.label_files.listed_photo import ListedBox, ListedPhoto, checked, edges_of
 
 try:  # comes with what training needs; classes.txt does without
@@ -71,7 +71,7 @@ def _read(files: _Files) -> Iterator[ListedPhoto]:
             str(text),
             id=public_id,
             filename=str(path),
-            other_name=path.name.replace(f"-{public_id}", "") if public_id else "",
+            other_name=uploaded_name(path.name, public_id),
             boxes=tuple(
                 replace(box, score=scores[box.label, box.edges], found_by=DETECTOR)
                 if (box.label, box.edges) in scores

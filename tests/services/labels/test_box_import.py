@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -236,6 +237,19 @@ def test_a_drawn_box_comes_back_where_there_is_none(upload: Upload, format: str,
     done(plan(content, name))
     assert truths(photo) == ["haas", None]
     assert [car.box for car in cars(photo)] == [pytest.approx(place) for place in (LEFT, RIGHT)]
+
+
+def test_the_list_of_boxes_beside_exported_photos_is_read_too(upload: Upload) -> None:
+    first = upload(name="street.jpg", ground_truth="haas")
+    done(listed(first, box(LEFT, NO_CAR), box(RIGHT, "haas")))
+    with zipfile.ZipFile(io.BytesIO(exported("folders"))) as archive:
+        content = archive.read("boxes.jsonl")
+    assert plan(content, "boxes.jsonl").same == 2
+    delete_photo(first, who=ANNA, admin=True)
+    purge(files=get_files(), before=now() + timedelta(days=1))
+    photo = upload(name="street.jpg")
+    done(plan(content, "boxes.jsonl"))
+    assert truths(photo) == ["haas", NO_CAR]
 
 
 @EVERY_FORMAT
