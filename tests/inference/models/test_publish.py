@@ -227,7 +227,9 @@ def test_a_shipped_card_says_what_was_measured_and_on_how_many(name: str, versio
 
 def test_the_shipped_teams_are_good_enough() -> None:
     test = SHIPPED.card("f1-teams").metrics["test"]
-    assert test["sources"]["photos"]["top1"] >= 0.9 and test["sources"]["photos"]["n"] >= 75
+    photos = [test["sources"][name] for name in ("photos", "more photos")]
+    assert all(source["top1"] >= 0.9 for source in photos)
+    assert sum(source["n"] for source in photos) >= 150
     assert test["sources"]["game frames"]["top1"] >= 0.97
     assert test["ece_after"] <= 0.05
 
@@ -260,7 +262,7 @@ def test_both_engines_agree_on_pictures_of_cars() -> None:
             (ROOT / "tests" / "pictures" / "cars" / f"{label}.jpg").read_bytes()
         ).pixels
         first, second = keras.predict(pixels), compiled.predict(pixels)
-        assert first.probabilities == pytest.approx(second.probabilities, abs=GOLDEN_TOLERANCE)
+        assert first.probabilities == pytest.approx(second.probabilities, abs=card.keras_tolerance)
         assert first.feature_map.mean(axis=(0, 1)) == pytest.approx(first.embedding, abs=1e-3)
 
 
