@@ -1,13 +1,19 @@
 """Cars: where they are in a photo, what models and people said about them, and their boxes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, cast
 
 from pydantic import Field
 
 from webapp.api.schemas.base import ApiRequest, JsonShape, Share, Why, enum, example
-from webapp.api.schemas.predictions import PredictionJson, answer_json, prediction_json
-from webapp.domain import OUTCOMES, Box, ClassifiedCar, FoundBy, RankedLabel
+from webapp.api.schemas.predictions import (
+    PredictionJson,
+    answer_json,
+    first_labels,
+    prediction_json,
+)
+from webapp.domain import OUTCOMES, Box, ClassifiedCar, FoundBy
 from webapp.inference.models.registry import Registry
 from webapp.storage.tables import Car
 
@@ -99,13 +105,15 @@ class ChangedCarJson(WholeCarJson):
 def car_json(
     car: Car,
     registry: Registry,
-    ranked: Sequence[RankedLabel] = (),
+    known: Mapping[int, PredictionJson] = MappingProxyType({}),
     most: int | None = _RANKED,
 ) -> CarJson:
-    """A car with its predictions, each with at most so many labels. `ranked` are all labels of the
-    shown prediction, where they are known."""
+    """A car with its predictions, each with at most so many labels. Those in `known` are written
+    already, by their numbers, with all labels."""
     predictions = {
-        row.id: prediction_json(row, registry, ranked if row.shown else (), most)
+        row.id: first_labels(known[row.id], most)
+        if row.id in known
+        else prediction_json(row, registry, most=most)
         for row in car.predictions
     }
     return {

@@ -278,16 +278,15 @@ def photo_json(
         "cars": [],
         "car_count": photo.car_count,
     }
-    row = photo.prediction
-    for car in cars_of(photo):
-        known = ranked if row and row.shown and row.car_id == car.id else ()
-        shown["cars"].append(car_json(car, registry, known))
-    if row:
+    known = {}
+    if row := photo.prediction:
         shown["outcome"] = row.outcome
-        shown["prediction"] = prediction_json(row, registry, ranked)
+        shown["prediction"] = known[row.id] = prediction_json(row, registry, ranked)
+    shown["cars"] = [car_json(car, registry, known) for car in cars_of(photo)]
     if choice == ALL_MODELS:
         shown["predictions"] = [
-            prediction_json(row, registry) for row in current_predictions(photo)
+            known.get(row.id) or prediction_json(row, registry)
+            for row in current_predictions(photo)
         ]
     return shown
 

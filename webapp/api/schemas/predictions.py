@@ -61,6 +61,11 @@ def prediction_json(
     return _json(row, row.familiarity, parent_of(row, registry), lines)
 
 
+def first_labels(prediction: PredictionJson, most: int | None) -> PredictionJson:
+    """A prediction with at most so many of its labels."""
+    return {**prediction, "ranked": prediction["ranked"][:most]}
+
+
 def answer_json(answer: Answer, most: int | None = None) -> PredictionJson:
     """A prediction that is not stored, with all labels or at most so many."""
     return _json(answer, answer.output.familiarity, answer.parent, answer.ranked[:most])

@@ -60,15 +60,13 @@ def decode_photo(content: bytes, *, max_side: int = WORKING_SIDE) -> DecodedPhot
     is shown on white. Raises `NotAPhotoError` for a format we do not read, `PhotoTooLargeError`
     before anything is decoded, `BrokenPhotoError` when decoding fails.
     """
-    image, *facts = _read(content, max_side)
-    return DecodedPhoto(np.asarray(image), *facts)
+    return _decoded(_read(content, max_side))
 
 
 def decode_large(content: bytes, *, min_side: int) -> DecodedPhoto:
     """As `decode_photo`, but shrunk by whole numbers only, which costs little: `min_side` pixels on
     its longest side or more, less than twice as many, or all where the photo has fewer."""
-    image, *facts = _read(content, min_side, exactly=False)
-    return DecodedPhoto(np.asarray(image), *facts)
+    return _decoded(_read(content, min_side, exactly=False))
 
 
 def shrink(photo: DecodedPhoto, max_side: int) -> DecodedPhoto:
@@ -171,6 +169,11 @@ def encode_jpeg(image: Image.Image, quality: int) -> bytes:
 
 _Picture = tuple[Image.Image, int, int, str, bool]
 """RGB, upright, shrunk, without metadata; then width, height and so on as in `DecodedPhoto`."""
+
+
+def _decoded(picture: _Picture) -> DecodedPhoto:
+    image, width, height, name, has_metadata = picture
+    return DecodedPhoto(np.asarray(image), width, height, name, has_metadata)
 
 
 def _read(content: bytes, side: int, *, exactly: bool = True) -> _Picture:
