@@ -121,7 +121,7 @@ def classify(
     sides = [working_side(each.card.input) for each in classifiers] or [THUMBNAIL_SIDE]
     detector_version = None
     if detector is not None and not cars:
-        cars = detector.find(photos.at(working_side(detector.card.input)).pixels)
+        cars = detector.find(photos.at(sampled_side(detector.card.input)).pixels)
         detector_version = detector.card.version
     cars = [car for car in cars if car.found_by != WHOLE]
     first = photos.at(sides[0])
