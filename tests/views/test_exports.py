@@ -83,9 +83,9 @@ def test_an_export_is_written_down_with_its_manifest(reviewer: FlaskClient, send
     assert manifest["manifest"]["sha256"][:12] in reviewer.get("/export").text
 
 
-def break_off(browser: FlaskClient, format: str) -> str:
+def break_off(browser: FlaskClient, format: str, unit: str = "photos") -> str:
     """Begin a download and close it after the first piece; the page of exports then."""
-    answer = browser.post("/export", data={"format": format}, buffered=False)
+    answer = browser.post("/export", data={"format": format, "unit": unit}, buffered=False)
     next(answer.response)
     answer.close()
     return str(browser.get("/export").text)
@@ -105,6 +105,16 @@ def test_a_table_that_broke_off_goes_on_after_what_has_arrived(
 def test_a_zip_that_broke_off_is_offered_again(reviewer: FlaskClient, send: Send) -> None:
     send(ground_truth="haas"), send(mark=1, ground_truth="haas")
     assert ">Again</button>" in break_off(reviewer, "folders")
+
+
+def test_a_zip_of_crops_that_broke_off_is_offered_again_as_crops(
+    app: Flask, reviewer: FlaskClient, send: Send
+) -> None:
+    for photo in (send(ground_truth="haas"), send(mark=1, ground_truth="haas")):
+        with app.app_context():
+            put_cars(photo)
+    page = break_off(reviewer, "folders", "crops")
+    assert '<input type="hidden" name="unit" value="crops">' in page
 
 
 def test_a_large_zip_offers_its_next_part(

@@ -52,6 +52,8 @@ class ExportJson(JsonShape):
     id: str
     state: Annotated[str, enum("running", "complete", "stopped")]
     format: str
+    unit: Annotated[str, enum(*UNITS)]
+    """Whole photos, crops of cars, or photos to train a detector on."""
     who: str
     created_at: Moment
     after: str

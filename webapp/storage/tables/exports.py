@@ -13,9 +13,10 @@ from webapp.storage.tables.base import UTCDateTime, now
 class Export(Base):
     """One download of photos or their answers: what was asked, who asked, and how it ended.
 
-    `filter_json` is the filter as the parameters of a URL, `state` "running", "complete" or
-    "stopped", `photos` how many were handed to the network, `after` the id of the photo it went on
-    after, `manifest` what a complete export says about itself.
+    `unit` is "photos", "crops" or "boxes", `filter_json` the filter as the parameters of a URL,
+    `state` "running", "complete" or "stopped", `photos` how many were handed to the network,
+    `after` the id of the photo it went on after, `manifest` what a complete export says about
+    itself.
     """
 
     __tablename__ = "exports"
@@ -23,6 +24,7 @@ class Export(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     public_id: Mapped[str] = mapped_column(String(24), unique=True)
     format: Mapped[str] = mapped_column(String(16))
+    unit: Mapped[str] = mapped_column(String(16), server_default="photos")
     filter_json: Mapped[str] = mapped_column("question", String(2000))
     state: Mapped[str] = mapped_column(String(16))
     photos: Mapped[int] = mapped_column(default=0)
