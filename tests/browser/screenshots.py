@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from pathlib import Path
 
 import requests
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.servers import CAR_PHOTOS, marque
@@ -40,22 +42,33 @@ def main(folder: Path) -> None:
 
 
 def fill() -> str:
-    """Upload two cars of every team, most labelled, and a boat; returns the last photo's id."""
-    newest = SAMPLES / "mclaren.jpg"
-    cars = [path for own in CAR_PHOTOS for path in (own, SAMPLES / own.name) if path != newest]
+    """Upload two cars of every team, most labelled, a boat, and two cars in one photo; returns the
+    last photo's id."""
+    cars = [path for own in CAR_PHOTOS for path in (own, SAMPLES / own.name)]
     for number in range(len(cars)):
         path = cars[(number * 7) % len(cars)]
         name = f"{TRACKS[number % len(TRACKS)]}-{number + 1:02}.jpg"
-        send(path, name, path.stem if number % 4 else "")
-    send(SAMPLES / "sailing-boat.jpg", "kiel-regatta.jpg", "none")
-    return send(newest, "monza-parabolica-04.jpg", "")
+        send(path.read_bytes(), name, path.stem if number % 4 else "")
+    send((SAMPLES / "sailing-boat.jpg").read_bytes(), "kiel-regatta.jpg", "none")
+    return send(side_by_side("mclaren", "ferrari"), "monza-parabolica-04.jpg", "")
 
 
-def send(picture: Path, name: str, truth: str) -> str:
+def side_by_side(*labels: str) -> bytes:
+    """The pictures of these cars in one, as a JPEG."""
+    pictures = [Image.open(path) for label in labels for path in CAR_PHOTOS if path.stem == label]
+    width, height = pictures[0].size
+    whole, file = Image.new("RGB", (width * len(pictures), height)), io.BytesIO()
+    for place, picture in enumerate(pictures):
+        whole.paste(picture, (place * width, 0))
+    whole.save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def send(picture: bytes, name: str, truth: str) -> str:
     """Upload one picture through the JSON API; returns its id."""
     answer = requests.post(
         f"http://127.0.0.1:{PORT}/api/v1/photos",
-        files={"file": (name, picture.read_bytes(), "image/jpeg")},
+        files={"file": (name, picture, "image/jpeg")},
         data={"ground_truth": truth} if truth else {},
         timeout=60,
     )
