@@ -9,7 +9,7 @@ from flask import Flask
 
 from tests.fakes import FakeClassifier, make_card
 from tests.several_cars import LEFT, RIGHT, GivenDetector
-from webapp.domain import NO_CAR, Box, Who
+from webapp.domain import NO_CAR, WHOLE_PHOTO, Box, Who
 from webapp.extensions import get_pipeline
 from webapp.services.cars.boxes import DrawnCar, add_car
 from webapp.services.cars.look_again import look_again
@@ -148,3 +148,15 @@ def test_an_earlier_version_is_not_asked_again(photo: str, detector: GivenDetect
     look(photo)
     detector.card.version = 1
     assert not look(photo)
+
+
+def test_where_a_later_version_finds_nothing_the_whole_photo_is_the_car_again(
+    photo: str, detector: GivenDetector
+) -> None:
+    look(photo)
+    detector.card.version, detector.boxes = 2, []
+    look(photo)
+    assert seen(photo) == [(WHOLE_PHOTO, "whole", None)]
+    stored = history.get_photo(photo)
+    assert stored.car_count == 0
+    assert stored.prediction is not None and stored.prediction.decision == "unclassified"

@@ -27,9 +27,10 @@ def look_again(photo: Photo, pipeline: Pipeline) -> bool:
     The main car that is found takes over the car that stood for the whole photo, with its ground
     truth and label history. A car of an earlier look keeps its row where its box overlaps a new
     one; others of which nobody has said anything go. Boxes that people drew stay as they are, and
-    what is found in the same place is left out. Where nothing is found the whole photo stays the
-    car. Raises `ModelUnavailableError` without a detector, `PhotoNotFoundError`,
-    `PhotoRefusedError`, `ServerBusyError` or `StorageFullError`.
+    what is found in the same place is left out. Where nothing is found, and nobody has said
+    anything of what was found before, the whole photo is the car. Raises `ModelUnavailableError`
+    without a detector, `PhotoNotFoundError`, `PhotoRefusedError`, `ServerBusyError` or
+    `StorageFullError`.
     """
     if pipeline.detector is None:
         raise ModelUnavailableError("No detector is live, so nobody can look for cars.")
@@ -74,7 +75,11 @@ def _take_over(
         elif whole is not None:
             row, whole = whole, None
         _store(photo, row, car, classified.detector_version)
-    storage.remove(storage.untouched([car.id for car in earlier]))
+    gone = storage.untouched([car.id for car in earlier])
+    if not new and len(gone) == len(stored):  # the main car stands for the whole photo again
+        _store(photo, stored[0], answered[0], None)
+        gone.remove(stored[0].id)
+    storage.remove(gone)
 
 
 def _match(box: Box, cars: Sequence[Car]) -> Car | None:
