@@ -21,8 +21,9 @@ CAR_PHOTOS = sorted((ROOT / "tests" / "pictures" / "cars").glob("*.jpg"))
 
 
 @contextmanager
-def marque(data: Path, port: int) -> Iterator[psutil.Process]:
-    """A running Marque with an empty history in `data`; yields gunicorn's master."""
+def marque(data: Path, port: int, root: Path = ROOT) -> Iterator[psutil.Process]:
+    """A running Marque with an empty history in `data`, this one or another checkout; yields
+    gunicorn's master."""
     env = {
         **os.environ,
         "MARQUE_DATA": str(data),
@@ -31,8 +32,9 @@ def marque(data: Path, port: int) -> Iterator[psutil.Process]:
         "MARQUE_RATE_LIMITS": "off",  # all requests come from one address
     }
     prepare = [sys.executable, "-m", "flask", "--app", "wsgi", "prepare"]
-    subprocess.run(prepare, cwd=ROOT, env=env, check=True)
-    with _running([sys.executable, "-m", "gunicorn"], env, port, "/health/ready") as process:
+    subprocess.run(prepare, cwd=root, env=env, check=True)
+    command = [sys.executable, "-m", "gunicorn"]
+    with _running(command, env, port, "/health/ready", root) as process:
         yield process
 
 
@@ -47,9 +49,9 @@ def rival(port: int, workers: int) -> Iterator[psutil.Process]:
 
 @contextmanager
 def _running(
-    command: list[str], env: dict[str, str], port: int, path: str
+    command: list[str], env: dict[str, str], port: int, path: str, root: Path = ROOT
 ) -> Iterator[psutil.Process]:
-    process = psutil.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
+    process = psutil.Popen(command, cwd=root, env=env, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
         while not _is_ready(f"http://127.0.0.1:{port}{path}"):
@@ -60,6 +62,12 @@ def _running(
     finally:
         process.terminate()
         process.wait(30)
+
+
+def processor_seconds(process: psutil.Process) -> float:
+    """What a server and its workers have taken of the processors so far."""
+    tree = [process, *process.children(recursive=True)]
+    return sum(times.user + times.system for times in (each.cpu_times() for each in tree))
 
 
 def _is_ready(address: str) -> bool:

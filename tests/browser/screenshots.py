@@ -22,7 +22,7 @@ TRACKS = ("monza", "spa", "suzuka", "zandvoort", "interlagos", "silverstone")
 
 
 def main(folder: Path) -> None:
-    """Write upload.jpg, photo.jpg, gallery.jpg, review.jpg and stats.jpg into `folder`."""
+    """Write photo.jpg, gallery.jpg, review.jpg and stats.jpg into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, marque(Path(data), PORT):
         newest = fill()
@@ -32,7 +32,6 @@ def main(folder: Path) -> None:
                 base_url=f"http://127.0.0.1:{PORT}", viewport={"width": 1280, "height": 860}
             )
             page = context.new_page()
-            take(page, "/", folder / "upload.jpg")
             log_in(page)
             take(page, f"/photos/{newest}", folder / "photo.jpg")
             take(page, "/gallery", folder / "gallery.jpg")
