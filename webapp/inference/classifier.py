@@ -123,20 +123,21 @@ def classify(
     if detector is not None and not cars:
         cars = detector.find(photos.at(sampled_side(detector.card.input)).pixels)
         detector_version = detector.card.version
-    cars = [car for car in cars if car.found_by != WHOLE]
     first = photos.at(sides[0])
-    if cars:
-        wanted = [sampled_side(each.card.input) for each in classifiers]
-        large = photos.with_side(side_for(cars, max(wanted, default=1), first)).pixels
-        pictures = [[reduce_pixels(crop(large, car.box), side) for side in wanted] for car in cars]
-    else:  # each model answers as it would alone
-        pictures = [[photos.at(side).pixels for side in sides[: len(classifiers)]]]
-    known = bool(cars) or detector is None
+    wanted = [sampled_side(each.card.input) for each in classifiers]
+    boxed = [car for car in cars if car.found_by != WHOLE]
+    if boxed:
+        large = photos.with_side(side_for(boxed, max(wanted, default=1), first)).pixels
     classified = []
-    for car, pixels in zip(cars or [DetectedCar()], pictures, strict=True):
+    for car in cars or [DetectedCar()]:
+        whole = car.found_by == WHOLE
+        if whole:  # each model answers as it would alone
+            pictures = [photos.at(side).pixels for side in sides[: len(classifiers)]]
+        else:
+            pictures = [reduce_pixels(crop(large, car.box), side) for side in wanted]
         outputs = [
-            _look(classifier, picture, photos.seconds, known=known)
-            for classifier, picture in zip(classifiers, pixels, strict=True)
+            _look(classifier, picture, photos.seconds, known=not whole or detector is None)
+            for classifier, picture in zip(classifiers, pictures, strict=True)
         ]
         answers = [
             make_answer(classifier.card, *output, top)

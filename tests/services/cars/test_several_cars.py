@@ -14,6 +14,7 @@ from tests.several_cars import LEFT, RIGHT, GivenDetector
 from webapp.domain import NO_CAR, UNDO, Who
 from webapp.extensions import get_pipeline
 from webapp.gallery_filter import GalleryFilter
+from webapp.services.cars.boxes import DrawnCar, add_car
 from webapp.services.labels.relabel import relabel_car, relabel_photo
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import bulk, deletion
@@ -212,3 +213,15 @@ def test_a_later_version_is_asked_about_each_car(two: Photo) -> None:
     assert second.ranked_photos == 2
     assert [car.shown_version for car in cars(two)] == [2, 2]
     assert not ask_models(two, replace(get_pipeline(), classifiers=[second]))
+
+
+def test_a_later_version_is_asked_about_a_car_drawn_beside_a_photo_that_is_none(
+    upload: Callable[..., str],
+) -> None:
+    photo = history.get_photo(upload())
+    say(cars(photo)[0], NO_CAR)
+    add_car(photo.public_id, DrawnCar(LEFT), get_pipeline(), stamp())
+    second = FakeClassifier(make_card(version=2))
+    assert ask_models(photo, replace(get_pipeline(), classifiers=[second]))
+    versions = [[answer.version for answer in car.predictions] for car in cars(photo)]
+    assert versions == [[2], [2]]
