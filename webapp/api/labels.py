@@ -1,5 +1,7 @@
 """Ground truths for many photos in JSON, and taking them back."""
 
+from functools import partial
+
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
@@ -51,7 +53,7 @@ def undo(batch: Batch) -> ResponseReturnValue:
             'Put in a job: {"kind": "many", "action": "undo", "batch": "…"}.'
         )
     stamp = Stamp(who(), "api")
-    done = boxes.undo_boxes(batch, get_pipeline(ALL_MODELS), stamp)
+    done = boxes.undo_boxes(batch, partial(get_pipeline, ALL_MODELS), stamp)
     return jsonify(labels.relabelled_json(done))
 
 

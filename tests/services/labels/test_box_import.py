@@ -170,7 +170,7 @@ def test_all_of_it_is_taken_back_together(upload: Upload) -> None:
     ]
     given = done(plan("\n".join(map(json.dumps, lines)).encode(), "boxes.jsonl"))
     assert truths(seen) == ["haas", None, "bwt"] and truths(unseen) == ["haas", "bwt"]
-    undone = undo_boxes(given.batch, get_pipeline(), Stamp(ANNA, "undo"))
+    undone = undo_boxes(given.batch, get_pipeline, Stamp(ANNA, "undo"))
     assert undone.changed == 4
     assert truths(seen) == [None, None, NO_CAR]
     assert [(car.found_by, car.ground_truth) for car in cars(unseen)] == [
@@ -178,7 +178,7 @@ def test_all_of_it_is_taken_back_together(upload: Upload) -> None:
         (PERSON, NO_CAR),
     ]
     with pytest.raises(NothingToUndoError):
-        undo_boxes(given.batch, get_pipeline(), Stamp(ANNA, "undo"))
+        undo_boxes(given.batch, get_pipeline, Stamp(ANNA, "undo"))
 
 
 def test_drawing_twice_draws_once(upload: Upload) -> None:
@@ -285,7 +285,7 @@ def test_a_label_of_a_whole_photo_comes_back_beside_a_box_that_was_taken_back(
 ) -> None:
     first = upload(name="street.jpg", ground_truth="haas")
     drawn = done(listed(first, box(LEFT), box(RIGHT)))
-    undo_boxes(drawn.batch, get_pipeline(), Stamp(ANNA, "undo"))
+    undo_boxes(drawn.batch, get_pipeline, Stamp(ANNA, "undo"))
     content = exported_and_gone(first, format)
     photo = upload(name="street.jpg")
     done(plan(content, name))

@@ -523,7 +523,7 @@ def test_drawn_moved_and_taken_back_boxes_are_told(
     boxes.move_car(car.public_id, MOVED, pipeline, box_stamp())
     run_jobs(app)
     boxes.move_car(car.public_id, BOX, pipeline, box_stamp())
-    boxes.undo_boxes(stamp.batch, pipeline, box_stamp())
+    boxes.undo_boxes(stamp.batch, lambda: pipeline, box_stamp())
     run_jobs(app)
     changes = [data["changes"][0] for data in told(receiver, BOXED)]
     assert [(change["from"], change["to"]) for change in changes] == [

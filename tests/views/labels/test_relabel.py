@@ -7,6 +7,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.views.conftest import Send
+from webapp.errors import ModelUnavailableError
+from webapp.extensions import Extensions
+from webapp.inference.classifier import Classifier
 from webapp.services.photos import gallery as history
 
 
@@ -19,6 +22,10 @@ def batch_of(page: str) -> str:
     match = re.search(r'name="batch" value="([\w-]+)"', page)
     assert match is not None
     return match[1]
+
+
+def no_model(_extensions: Extensions, _choice: str) -> list[Classifier]:
+    raise ModelUnavailableError("No model is installed.")
 
 
 def test_one_press_checks_a_photo(app: Flask, reviewer: FlaskClient, send: Send) -> None:
@@ -44,6 +51,17 @@ def test_undo_brings_the_label_from_before_back(
         follow_redirects=True,
     )
     assert "Undone: 1 photo" in answer.text and truth(app, public_id) == "haas"
+
+
+def test_a_label_is_taken_back_also_while_no_model_can_be_used(
+    app: Flask, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public_id = send()
+    data = {"label": "bwt"}
+    page = reviewer.post(f"/photos/{public_id}/label", data=data, follow_redirects=True).text
+    monkeypatch.setattr(Extensions, "classifiers", no_model)
+    reviewer.post("/labels/undo", data={"batch": batch_of(page)})
+    assert truth(app, public_id) is None
 
 
 def test_what_was_undone_can_be_put_back(app: Flask, reviewer: FlaskClient, send: Send) -> None:

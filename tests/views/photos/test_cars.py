@@ -15,7 +15,11 @@ from tests.conftest import draw
 from tests.fakes import FakeClassifier, make_card
 from tests.several_cars import GivenDetector
 from tests.views.conftest import Send, form_of, send_photo, text_of
+from webapp.domain import Who
+from webapp.extensions import get_pipeline
 from webapp.inference.models.card import Label
+from webapp.services.cars.boxes import DrawnCar, add_car
+from webapp.storage.labels.events import Stamp
 
 
 @pytest.fixture
@@ -164,6 +168,29 @@ def test_a_drawn_car_can_be_taken_back(reviewer: FlaskClient, two: str) -> None:
     page = reviewer.post("/labels/undo", data={"batch": batch, "next": two}, follow_redirects=True)
     assert "Undone: the boxes are those from before." in page.text
     assert reviewer.get(f"/api/v1{two}").json["car_count"] == 2
+
+
+def test_one_box_of_many_that_were_drawn_together_can_be_taken_back(
+    app: Flask, reviewer: FlaskClient, detector: GivenDetector, send: Send
+) -> None:
+    detector.boxes = []
+    photos, stamp = [send(mark=mark) for mark in (1, 2)], Stamp(Who("Ben"), "import")
+    with app.app_context():
+        for photo in photos:
+            add_car(photo, DrawnCar((0.1, 0.1, 0.5, 0.5)), get_pipeline(), stamp)
+    page = reviewer.get(f"/photos/{photos[0]}").text
+    (name, number) = re.findall(r'name="(batch|event|box)" value="([^"]+)"', page)[0]
+    reviewer.post("/labels/undo", data={name: number})
+    counts = [reviewer.get(f"/api/v1/photos/{photo}").json["car_count"] for photo in photos]
+    assert counts == [0, 1]
+
+
+@pytest.mark.parametrize("number", ["0", "x", "7"])
+def test_a_box_event_that_is_not_there_is_not_taken_back(
+    reviewer: FlaskClient, number: str
+) -> None:
+    answer = reviewer.post("/labels/undo", data={"box": number}, follow_redirects=True)
+    assert "There is nothing to undo" in answer.text
 
 
 def test_four_numbers_move_a_box(reviewer: FlaskClient, two: str) -> None:

@@ -1,7 +1,7 @@
 """People draw boxes around cars and move them; the models classify what is in the box then."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -30,6 +30,7 @@ from webapp.storage.tables import BoxEvent, Car, Photo, Prediction
 MOST_CARS = 100  # of a photo
 _LEAST_SHARE, _LEAST_PIXELS = 0.01, 8  # of each side of a box; the larger of both counts
 _ROUNDING = 1e-6
+_GetPipeline = Callable[[], Pipeline]  # asked only where models have to look: all may be down
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def check_box(box: Box, photo: Photo) -> Box:
 # ---- undo ----
 
 
-def undo_boxes(batch: str, pipeline: Pipeline, stamp: Stamp) -> Relabelled:
+def undo_boxes(batch: str, get_pipeline: _GetPipeline, stamp: Stamp) -> Relabelled:
     """Take a batch back that may have boxes in it: labels are those from before, then each moved
     box is where it was, and each drawn car is no car.
 
@@ -132,25 +133,36 @@ def undo_boxes(batch: str, pipeline: Pipeline, stamp: Stamp) -> Relabelled:
     labels = Relabelled(0, 0, "")
     with suppress(NothingToUndoError):
         labels = undo_batch(batch, stamp)
-    undone = sum(undo_box(event.id, pipeline, stamp) for event in events)
+    undone = sum(undo_box(event.id, get_pipeline, stamp) for event in events)
     if not undone + labels.changed:
         raise NothingToUndoError(NOTHING)
     return Relabelled(max(undone, labels.changed), len(events) - undone, stamp.batch)
 
 
-def undo_box(number: int, pipeline: Pipeline, stamp: Stamp) -> bool:
+def undo_box_event(number: int, get_pipeline: _GetPipeline, stamp: Stamp) -> Relabelled:
+    """Take back what a box event did, and leave the rest of its batch. Raises
+    `NothingToUndoError`."""
+    if not undo_box(number, get_pipeline, stamp):
+        raise NothingToUndoError(NOTHING)
+    return Relabelled(1, 0, stamp.batch)
+
+
+def undo_box(number: int, get_pipeline: _GetPipeline, stamp: Stamp) -> bool:
     """Take back what a box event did; False when it does not stand any more, or the box was changed
     since."""
     event = standing_event(number)
     car = _car_of(event) if event else None
     if event is None or car is None:
         return False
-    rows = _classify(car.photo, _before(event).box, pipeline) if event.from_box else []
+    pipeline, rows = None, list[Prediction]()
+    if event.from_box:
+        pipeline = get_pipeline()
+        rows = _classify(car.photo, _before(event).box, pipeline)
     with writing():
         car = _car_of(event)
         if car is None or standing_event(number) is None:
             return False
-        if event.from_box:
+        if pipeline is not None:
             _remember(pipeline)
             _move(car, _before(event), rows, stamp, event)
             storage.arrange(car.photo_id)

@@ -1,5 +1,6 @@
 """A reviewer says what a photo really shows, and takes labels back."""
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
@@ -10,7 +11,7 @@ from webapp.domain import ALL_MODELS, UNDO
 from webapp.errors import ModelUnavailableError, NothingToUndoError
 from webapp.extensions import get_cards, get_pipeline
 from webapp.inference.models.card import ModelCard
-from webapp.services.cars.boxes import undo_boxes
+from webapp.services.cars.boxes import undo_box_event, undo_boxes
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.labels import search
 from webapp.services.labels.relabel import relabel_car, relabel_photo
@@ -35,16 +36,11 @@ class _RelabelForm(Form):
 
 
 class _UndoForm(Form):
-    """Take back a batch, or one event."""
+    """Take back a batch, or by its number one event of a label or of a box."""
 
     batch = HiddenField()
     event = HiddenField()
-
-    @property
-    def event_id(self) -> int:
-        """The event's number, 0 for one that makes no sense."""
-        text = self.event.data
-        return int(text) if text.isdecimal() and len(text) < 18 else 0
+    box = HiddenField()
 
 
 @bp.post("/photos/<public_id>/label")
@@ -69,16 +65,25 @@ def undo() -> ResponseReturnValue:
     """Take back what was done together, or a single event of it."""
     form = _UndoForm()
     batch, stamp = form.batch.data, Stamp(guards.who(), UNDO)
+    pipeline = partial(get_pipeline, ALL_MODELS)
     with noting(NothingToUndoError):
         if form.event.data:
-            note_undone(undo_event(form.event_id, stamp))
+            note_undone(undo_event(_number(form.event), stamp))
+        elif form.box.data:
+            note_undone(undo_box_event(_number(form.box), pipeline, stamp), boxed=True)
         elif bulk_job.is_large_batch(batch):
             params = bulk_job.undo_params(batch, UNDO)
             return guards.to_job(bulk_job.enqueue(params, guards.sender()))
         else:
             boxed = bool(standing_events(batch))
-            note_undone(undo_boxes(batch, get_pipeline(ALL_MODELS), stamp), boxed=boxed)
+            note_undone(undo_boxes(batch, pipeline, stamp), boxed=boxed)
     return redirect(guards.way_back(url_for("gallery.index")), 303)
+
+
+def _number(field: HiddenField) -> int:
+    """The number of an event, 0 for one that makes no sense."""
+    text = field.data
+    return int(text) if text.isdecimal() and len(text) < 18 else 0
 
 
 def live_choice(model: str | None = None) -> list[ModelCard]:

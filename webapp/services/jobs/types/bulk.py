@@ -5,7 +5,7 @@ numbers, so that parts are small however many there are.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 
 from sqlalchemy import and_
 
@@ -164,9 +164,13 @@ def _change(job: RunningJob, numbers: Sequence[int]) -> None:
 def _undo_boxes(job: RunningJob, numbers: Sequence[int], met: int) -> None:
     """Take box events back; the models look at each box anew."""
     tools, stamp = job.tools, Stamp(job.who, job.params["place"], "", job.id)
-    pipeline = Pipeline(tools.classifiers(ALL_MODELS), tools.files, tools.limiter)
+
+    @cache
+    def get_pipeline() -> Pipeline:
+        return Pipeline(tools.classifiers(ALL_MODELS), tools.files, tools.limiter)
+
     for done, number in enumerate(numbers, met + 1):
-        undo_box(number, pipeline, stamp)
+        undo_box(number, get_pipeline, stamp)
         job.progress(done)
 
 
