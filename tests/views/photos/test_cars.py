@@ -208,6 +208,19 @@ def test_the_form_shows_where_the_box_is(reviewer: FlaskClient, two: str) -> Non
     assert re.search(r'id="move-height"[^>]* value="80"', page)
 
 
+def test_a_box_that_is_sent_as_the_form_shows_it_is_not_moved(
+    reviewer: FlaskClient, detector: GivenDetector, send: Send
+) -> None:
+    detector.boxes = [(0.12345, 0.07003, 0.33337, 0.80001)]
+    photo = f"/photos/{send()}"
+    names, page = ("left", "top", "width", "height"), reviewer.get(photo).text
+    shown = {name: re.findall(f'id="move-{name}"[^>]* value="([^"]+)"', page)[0] for name in names}
+    (car,) = car_ids(reviewer, photo)
+    page = reviewer.post(f"/cars/{car}/box", data=shown, follow_redirects=True).text
+    assert "The box is there already." in page
+    assert reviewer.get(f"/api/v1{photo}").json["cars"][0]["found_by"] == "detector"
+
+
 @pytest.mark.parametrize(
     ("numbers", "sentence"),
     [

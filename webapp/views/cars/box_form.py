@@ -9,7 +9,7 @@ from webapp.domain import Box
 from webapp.storage.tables import Car
 from webapp.views.forms import Form
 
-_ROUNDING = 1e-4  # percent
+_ROUNDING = 1e-3  # percent
 
 
 def _check_percent(_form: Form, field: Field) -> None:
@@ -74,7 +74,7 @@ def _check_inside(start: Field, side: Field) -> None:
 
 def move_form(car: Car) -> BoxForm:
     """A form for a page with the box of a car."""
-    percent = [f"{share * 100:.4g}" for share in car.box]
+    percent = [f"{share * 100:.5g}" for share in car.box]
     data = dict(zip(("left", "top", "width", "height"), percent, strict=True))
     return BoxForm(formdata=None, data=data).named("move")
 
