@@ -97,13 +97,19 @@ def self_test(detector: Detector, folder: Path) -> float:
             raise ModelUnavailableError(f"{card}: {golden.file} names a cell that is not there")
         wanted = np.array([row[1:] for row in golden.cells], np.float32).reshape(-1, 5)
         given = detector.cells(pixels)[numbers]
-        worst = max(worst, float(np.abs(given - wanted).max(initial=0)))
+        difference = np.nan_to_num(np.abs(given - wanted), nan=np.inf)
+        worst = max(worst, float(difference.max(initial=0)))
         if worst > GOLDEN_TOLERANCE:
+            place = int(difference.max(axis=1).argmax())
             raise ModelUnavailableError(
                 f"{card} gives another answer on this machine: in {golden.file} it finds "
-                f"{given[0].round(3).tolist()}, the card says {wanted[0].round(3).tolist()}"
+                f"{_rounded(given[place])}, the card says {_rounded(wanted[place])}"
             )
     return worst
+
+
+def _rounded(cell: Floats) -> list[float]:
+    return [round(number, 3) for number in cell.tolist()]
 
 
 # ---- from cells to cars ----
