@@ -92,6 +92,18 @@ def test_another_model_can_be_asked_later(client: FlaskClient, send: Send) -> No
     )
 
 
+def test_asking_another_model_leaves_the_car_open(client: FlaskClient, send: Send) -> None:
+    photo = send(model="f1-teams")
+    (car,) = client.get(f"/api/v1/photos/{photo}").json["cars"]
+    path, data = f"/photos/{photo}", {"car": car["id"]}
+    for page in (f"{path}?car={car['id']}", f"{path}/models?car={car['id']}"):
+        assert f'name="car" value="{car["id"]}"' in client.get(page).text
+    answer = client.post(f"{path}/models", data=data | {"model": "stanford-cars"})
+    assert answer.location == f"{path}?car={car['id']}&model=stanford-cars"
+    answer = client.post(f"{path}/models", data=data | {"model": "all"})
+    assert answer.location == f"{path}/models?car={car['id']}"
+
+
 def test_all_can_be_asked_at_once(client: FlaskClient, send: Send) -> None:
     path = f"/photos/{send()}"
     assert client.post(f"{path}/models", data={"model": "all"}).location == f"{path}/models"

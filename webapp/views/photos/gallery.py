@@ -127,12 +127,12 @@ def opinions(public_id: str) -> ResponseReturnValue:
 @guards.photo_open
 def ask(public_id: str) -> ResponseReturnValue:
     """Let another model look at a photo, or all; what it says is kept."""
-    choice = request.form.get("model", "")
+    choice, car = request.form.get("model", ""), request.form.get("car") or None
     count_photos()
     classify.ask_models(gallery.get_photo(public_id), get_pipeline(choice))
     if choice == ALL_MODELS:
-        return redirect(url_for(".opinions", public_id=public_id), 303)
-    return redirect(url_for(".photo", public_id=public_id, model=choice or None), 303)
+        return redirect(url_for(".opinions", public_id=public_id, car=car), 303)
+    return redirect(url_for(".photo", public_id=public_id, car=car, model=choice or None), 303)
 
 
 @bp.get("/photos/<public_id>/view")
