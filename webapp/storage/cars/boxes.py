@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, select, union
 from sqlalchemy.orm import aliased
 
 from webapp.domain import NO_CAR, PERSON, WHOLE, Box
-from webapp.storage.database import db, insert_row
+from webapp.storage.database import count_rows, db, insert_row
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import BoxEvent, Car, LabelEvent, Photo
 
@@ -45,6 +45,14 @@ def count_changed_cars(batch: str) -> int:
     events = (select(table.car_id).where(table.batch == batch) for table in (LabelEvent, BoxEvent))
     cars = union(*events).subquery()
     return db.session.scalar(select(func.count()).select_from(cars)) or 0
+
+
+def count_undone(batch: str) -> int:
+    """How many events of labels and boxes were taken back in a batch."""
+    return sum(
+        count_rows(table, table.batch == batch, table.undoes.is_not(None))
+        for table in (LabelEvent, BoxEvent)
+    )
 
 
 def standing_event(number: int) -> BoxEvent | None:

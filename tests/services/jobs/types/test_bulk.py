@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 
 from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
-from webapp.extensions import get_tools
+from webapp.extensions import get_pipeline, get_tools
 from webapp.gallery_filter import GalleryFilter
+from webapp.services.cars.boxes import DrawnCar, add_car
 from webapp.services.jobs import parts, worker
 from webapp.services.jobs import queue as jobs
+from webapp.services.jobs.job_type import Json
 from webapp.services.jobs.queue import Owner, Sender
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types.registry import JOB_TYPES
@@ -21,6 +23,7 @@ from webapp.services.labels.relabel import relabel_photo
 from webapp.services.photos import gallery as history
 from webapp.services.photos.bulk import make_change
 from webapp.storage.database import db
+from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import LabelEvent
 
@@ -78,6 +81,50 @@ def test_a_part_that_runs_twice_leaves_alone_what_people_did_meanwhile(
         bulk_job.JOB_TYPE.do(job)
         assert [truth(photo) for photo in photos[:2]] == ["ferrari", "haas"]
         assert db.session.query(LabelEvent).count() == 3
+
+
+def drawn_together(photos: list[str]) -> str:
+    """The batch in which named boxes were drawn in photos."""
+    stamp, pipeline = Stamp(WHO, "import"), get_pipeline()
+    for photo in photos:
+        add_car(photo, DrawnCar((0.1, 0.1, 0.5, 0.5), "haas", [make_card()]), pipeline, stamp)
+    return stamp.batch
+
+
+def undone(batch: str) -> Json:
+    """The result of the job that takes a batch back."""
+    job = bulk_job.enqueue(bulk_job.undo_params(batch, "undo"), Sender(ANNA, WHO))
+    worker.Worker(JOB_TYPES, get_tools, current_app.app_context).run_queue("short")
+    view = jobs.get_job(job.public_id, ANNA)
+    assert view.state == "succeeded", view.job.error
+    return view.job.result
+
+
+def test_an_undo_counts_the_cars_whose_box_and_label_it_took_back(
+    app: Flask, photos: list[str]
+) -> None:
+    with app.app_context():
+        result = undone(drawn_together(photos[:3]))
+        assert (result["changed"], result["skipped"]) == (3, 0)
+        assert [truth(photo) for photo in photos[:3]] == [None] * 3
+
+
+def test_an_undo_goes_on_after_a_photo_whose_file_is_missing(
+    app: Flask, photos: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = DatabaseFiles.get
+    with app.app_context():
+        missing = history.get_photo(photos[1]).sha256
+        batch = drawn_together(photos[:3])
+        monkeypatch.setattr(
+            DatabaseFiles,
+            "get",
+            lambda files, sha256: None if sha256 == missing else read(files, sha256),
+        )
+        result = undone(batch)
+        assert (result["changed"], result["skipped"]) == (3, 1)
+        found_by = [history.cars_of(history.get_photo(photo))[0].found_by for photo in photos[:3]]
+        assert found_by == ["whole", "person", "whole"]
 
 
 def test_photos_that_come_later_are_left_alone(

@@ -10,7 +10,7 @@ from functools import cache, partial
 from sqlalchemy import and_
 
 from webapp.domain import ALL_MODELS, UNDO, count
-from webapp.errors import NothingToUndoError
+from webapp.errors import NothingToUndoError, PhotoNotFoundError, PhotoRefusedError
 from webapp.gallery_filter import filter_params, parse_filter
 from webapp.services.cars.boxes import undo_box
 from webapp.services.jobs import queue
@@ -28,7 +28,12 @@ from webapp.services.photos.bulk import (
     Change,
 )
 from webapp.services.photos.classify import Pipeline
-from webapp.storage.cars.boxes import standing_events
+from webapp.storage.cars.boxes import (
+    count_changed_cars,
+    count_undone,
+    standing_event,
+    standing_events,
+)
 from webapp.storage.database import last_id, writing
 from webapp.storage.labels.events import Stamp, is_merge
 from webapp.storage.photos import bulk as storage
@@ -131,11 +136,13 @@ def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
     """How many photos were changed, counted from what is stored, and the batch to undo. Counting
     twice gives the same."""
     met, action = sum(result["met"] for result in results), job.params["action"]
-    changed = storage.count_batch(job.id)
-    if action == UNDO and not changed:  # photos and stars keep no word of who brought them back
-        changed = met - storage.count_batch(job.params["undo"], labels=False)
-    job.say(f"{changed:,} changed, {met - changed:,} left as they were.")
-    return {"action": action} | batch_result(job, changed, met)
+    changed = done = storage.count_batch(job.id)
+    if action == UNDO:  # what was met are events, of which a car may have several
+        changed, done = count_changed_cars(job.id), count_undone(job.id)
+        if not done:  # photos and stars keep no word of who brought them back
+            changed = done = met - storage.count_batch(job.params["undo"], labels=False)
+    job.say(f"{changed:,} changed, {met - done:,} left as they were.")
+    return {"action": action} | batch_result(job, changed, changed + met - done)
 
 
 def _summary(result: Json) -> str:
@@ -170,7 +177,11 @@ def _undo_boxes(job: RunningJob, numbers: Sequence[int], met: int) -> None:
         return Pipeline(tools.classifiers(ALL_MODELS), tools.files, tools.limiter)
 
     for done, number in enumerate(numbers, met + 1):
-        undo_box(number, get_pipeline, stamp)
+        try:
+            undo_box(number, get_pipeline, stamp)
+        except (PhotoNotFoundError, PhotoRefusedError) as error:
+            event = standing_event(number)
+            job.say(f"A box of the photo {event.photo_ref if event else number} stays: {error}")
         job.progress(done)
 
 
