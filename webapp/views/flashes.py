@@ -63,7 +63,7 @@ def note_saved(done: Relabelled, label: str, cards: Sequence[ModelCard]) -> None
 def note_undone(done: Relabelled, *, boxed: bool = False) -> None:
     """What an undo did; `boxed`: boxes of cars were among it."""
     if boxed:
-        left = f" {count(done.skipped, 'box', 'boxes')} changed since and stayed."
+        left = f" {count(done.skipped, 'box', 'boxes')} stayed: changed since, or without a file."
         note(f"Undone: the boxes are those from before.{left if done.skipped else ''}")
         return
     verb = "has" if done.changed == 1 else "have"

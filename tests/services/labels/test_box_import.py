@@ -15,7 +15,7 @@ from flask import Flask
 from tests.cars import LEFT, RIGHT, put_cars
 from tests.fakes import make_card
 from webapp.domain import NO_CAR, PERSON, Box, Who
-from webapp.errors import NothingToUndoError
+from webapp.errors import NothingToUndoError, PhotoNotFoundError
 from webapp.extensions import get_files, get_pipeline, get_tools
 from webapp.label_files.listed_photo import edges_of
 from webapp.label_files.registry import read_labels
@@ -30,6 +30,7 @@ from webapp.services.labels.relabel import Relabelled, relabel_car
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos.deletion import delete_photo, purge
 from webapp.services.photos.gallery import cars_of, get_photo
+from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import Car, now
 
@@ -178,6 +179,23 @@ def test_all_of_it_is_taken_back_together(upload: Upload) -> None:
         (PERSON, NO_CAR),
     ]
     with pytest.raises(NothingToUndoError):
+        undo_boxes(given.batch, get_pipeline, Stamp(ANNA, "undo"))
+
+
+def test_a_box_of_a_photo_whose_file_is_missing_does_not_keep_the_others(
+    upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [upload(mark=mark) for mark in range(2)]
+    lines = [json.dumps({"id": photo, "boxes": [box(LEFT)]}) for photo in photos]
+    given = done(plan("\n".join(lines).encode(), "boxes.jsonl"))
+    missing, read = get_photo(photos[0]).sha256, DatabaseFiles.get
+    monkeypatch.setattr(
+        DatabaseFiles, "get", lambda files, name: None if name == missing else read(files, name)
+    )
+    undone = undo_boxes(given.batch, get_pipeline, Stamp(ANNA, "undo"))
+    assert (undone.changed, undone.skipped) == (1, 1)
+    assert [cars(photo)[0].found_by for photo in photos] == [PERSON, "whole"]
+    with pytest.raises(PhotoNotFoundError, match="missing"):
         undo_boxes(given.batch, get_pipeline, Stamp(ANNA, "undo"))
 
 

@@ -6,7 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from webapp.domain import DETECTOR, NO_CAR, PERSON, WHOLE, WHOLE_PHOTO, Box, DetectedCar
-from webapp.errors import BadBoxError, NothingToUndoError
+from webapp.errors import (
+    BadBoxError,
+    NothingToUndoError,
+    PhotoNotFoundError,
+    PhotoRefusedError,
+)
 from webapp.inference.models.card import ModelCard
 from webapp.services.cars.rows import make_car, make_predictions, with_merges
 from webapp.services.labels.label_mapping import remember_labels
@@ -124,8 +129,9 @@ def undo_boxes(batch: str, get_pipeline: _GetPipeline, stamp: Stamp) -> Relabell
     """Take a batch back that may have boxes in it: labels are those from before, then each moved
     box is where it was, and each drawn car is no car.
 
-    What was changed since is skipped. Boxes are taken back one at a time: when the machine stops
-    in between, the same undo goes on. Raises `NothingToUndoError` when nothing stands any more.
+    What was changed since is skipped, and so is a box of a photo whose file is missing. Boxes are
+    taken back one at a time: when the machine stops in between, the same undo goes on. Raises
+    `NothingToUndoError` when nothing stands any more, `PhotoNotFoundError` when no file is there.
     """
     events = standing_events(batch)
     if not events:
@@ -133,9 +139,14 @@ def undo_boxes(batch: str, get_pipeline: _GetPipeline, stamp: Stamp) -> Relabell
     labels = Relabelled(0, 0, "")
     with suppress(NothingToUndoError):
         labels = undo_batch(batch, stamp)
-    undone = sum(undo_box(event.id, get_pipeline, stamp) for event in events)
+    undone, trouble = 0, None
+    for event in events:
+        try:
+            undone += undo_box(event.id, get_pipeline, stamp)
+        except (PhotoNotFoundError, PhotoRefusedError) as error:
+            trouble = error
     if not undone + labels.changed:
-        raise NothingToUndoError(NOTHING)
+        raise trouble or NothingToUndoError(NOTHING)
     return Relabelled(max(undone, labels.changed), len(events) - undone, stamp.batch)
 
 
