@@ -7,6 +7,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
+from tests.fakes import FakeClassifier
 from tests.several_cars import GivenDetector
 from tests.views.conftest import Send, text_of
 
@@ -41,6 +42,17 @@ def test_each_car_of_a_photo_gets_its_turn(reviewer: FlaskClient, two: str) -> N
         shown = re.findall(r'bleed"><img src="/cars/([\w-]+)/crop"', page)[0]
         reviewer.post("/review", data={"photo": two, "car": shown, "label": label})
     assert {car["ground_truth"] for car in cars_of(reviewer, two)} == {"mclaren", "ferrari"}
+
+
+def test_the_list_of_suspected_labels_shows_the_car_that_is_doubted(
+    reviewer: FlaskClient, two: str, send: Send, classifier: FakeClassifier
+) -> None:
+    car = cars_of(reviewer, two)[1]["id"]
+    reviewer.post("/review", data={"photo": two, "car": car, "label": "haas"})
+    classifier.says(mclaren=0.6)
+    send(mark=1, ground_truth="mclaren")
+    page = text_of(reviewer.get("/review/suspected"))
+    assert f'href="/photos/{two}?car={car}' in page and 'viewBox="60.0 16.0 48.0 48.0"' in page
 
 
 def test_a_box_without_a_car_can_be_said_to_be_none(reviewer: FlaskClient, two: str) -> None:
