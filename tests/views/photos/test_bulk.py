@@ -13,11 +13,12 @@ from tests.fakes import FakeClassifier
 from tests.several_cars import GivenDetector
 from tests.views.conftest import Send
 from webapp.domain import SHORT
-from webapp.extensions import get_tools
+from webapp.extensions import get_files, get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
 from webapp.services.photos import gallery as history
+from webapp.storage.database import writing
 
 
 def truths(app: Flask) -> list[str | None]:
@@ -269,6 +270,18 @@ def test_the_detector_looks_at_picked_photos(
     assert "for cars</button>" not in page  # this version has nothing more to say
     page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
     assert "looked at 0 photos. 1 photo it had seen before." in page
+
+
+def test_a_photo_whose_file_is_missing_does_not_keep_the_others_from_being_looked_at(
+    app: Flask, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picked = [send(mark=mark) for mark in range(3)]
+    GivenDetector(monkeypatch)
+    with app.app_context(), writing():
+        get_files().delete(history.get_photo(picked[0]).sha256)
+    form = {"action": "detect", "ids": picked}
+    page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+    assert "The detector looked at 2 photos. 1 photo could not be looked at" in page
 
 
 def test_the_detector_looks_at_what_a_filter_lets_through_in_a_job(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from webapp.domain import UNDO
-from webapp.errors import BadRequestError, MarqueError, PhotoNotFoundError
+from webapp.errors import BadRequestError, MarqueError, PhotoNotFoundError, PhotoRefusedError
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels.relabel import (
@@ -138,15 +138,20 @@ def delete_all(selection: Selection, stamp: Stamp, files: FileStore) -> Relabell
     return done
 
 
-def look_at_all(
-    selection: Selection, look: Callable[[Photo], bool]
-) -> tuple[Relabelled, MarqueError | None]:
-    """Let a version look at photos, at most `MOST_RANKED`: `look` is False for one that it has seen
-    before.
+@dataclass(frozen=True)
+class Looked:
+    """How many photos a version looked at, had `seen` before, and could not look at: these are
+    `gone`, deleted or damaged. `trouble` is what ended it early, None when it went through."""
 
-    Returns what was done, and is kept, and the error that ended it early, if any. Raises
-    `BadRequestError` for no photo, or too many.
-    """
+    looked: int
+    seen: int
+    gone: int
+    trouble: MarqueError | None = None
+
+
+def look_at_all(selection: Selection, look: Callable[[Photo], bool]) -> Looked:
+    """Let a version look at photos, at most `MOST_RANKED`: `look` is False for one that it has seen
+    before. What is done is kept. Raises `BadRequestError` for no photo, or too many."""
     numbers = _numbers(selection, MOST_RANKED + 1)
     if len(numbers) > MOST_RANKED:
         raise BadRequestError(
@@ -155,14 +160,18 @@ def look_at_all(
         )
     if not numbers:
         raise BadRequestError(NOTHING_SELECTED)
-    changed = met = 0
+    looked = seen = gone = 0
     for photo in photos.photos_by_number(numbers):
         try:
-            changed += look(photo)
+            if look(photo):
+                looked += 1
+            else:
+                seen += 1
+        except (PhotoNotFoundError, PhotoRefusedError):
+            gone += 1
         except MarqueError as error:
-            return Relabelled(changed, met - changed, ""), error
-        met += 1
-    return Relabelled(changed, met - changed, ""), None
+            return Looked(looked, seen, gone, error)
+    return Looked(looked, seen, gone)
 
 
 def _check(selection: Selection, up_to: int) -> None:

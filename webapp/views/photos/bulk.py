@@ -11,7 +11,7 @@ from wtforms import SelectField, StringField, ValidationError
 from wtforms.validators import AnyOf
 
 from webapp.domain import ALL_MODELS
-from webapp.errors import BadRequestError, InvalidFormError, MarqueError, NotAllowedError
+from webapp.errors import BadRequestError, InvalidFormError, NotAllowedError
 from webapp.extensions import (
     get_classifier,
     get_extensions,
@@ -29,7 +29,7 @@ from webapp.services.jobs.types import detect as detect_job
 from webapp.services.jobs.types import reclassify as reclassify_job
 from webapp.services.labels.relabel import Relabelled, check_label
 from webapp.services.photos import bulk
-from webapp.services.photos.bulk import MOST, MOST_RANKED, Change, Selection
+from webapp.services.photos.bulk import MOST, MOST_RANKED, Change, Looked, Selection
 from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.services.photos.deletion import GRACE
 from webapp.storage.labels.events import Stamp
@@ -208,14 +208,16 @@ def _ask(version: tuple[str, int], selection: Selection) -> None:
     _note_looked(f"{model_title(name)}, version {number},", looked)
 
 
-def _note_looked(who: str, looked: tuple[Relabelled, MarqueError | None]) -> None:
-    done, trouble = looked
-    words = f"{who} looked at {count(done.changed, 'photo')}."
-    if done.skipped:
-        words += f" {count(done.skipped, 'photo')} it had seen before."
-    if trouble:
-        words += f" Then it stopped: {trouble}"
-    note(words, kind="is-error" if trouble else "is-ok")
+def _note_looked(who: str, done: Looked) -> None:
+    words = f"{who} looked at {count(done.looked, 'photo')}."
+    if done.seen:
+        words += f" {count(done.seen, 'photo')} it had seen before."
+    if done.gone:
+        words += f" {count(done.gone, 'photo')} could not be looked at: deleted meanwhile, or the "
+        words += "file is damaged."
+    if done.trouble:
+        words += f" Then it stopped: {done.trouble}"
+    note(words, kind="is-error" if done.trouble or done.gone else "is-ok")
 
 
 def _note_done(action: str, done: Relabelled) -> None:
