@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 
+import pytest
+
+from tests.fakes import FakeDetector
 from webapp.domain import DETECTOR, Box, DetectedCar, FoundBy
+from webapp.extensions import Extensions
 from webapp.services.cars.rows import make_car
 from webapp.services.photos.gallery import cars_of, get_photo
 from webapp.storage.cars import cars as storage
@@ -11,6 +15,14 @@ from webapp.storage.tables import Photo
 
 LEFT: Box = (0.05, 0.1, 0.4, 0.5)
 RIGHT: Box = (0.55, 0.25, 0.4, 0.5)
+
+
+def live_detector(monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
+    """A detector that is live from now on. It finds two cars, or what a test says."""
+    detector = FakeDetector(LEFT, RIGHT)
+    monkeypatch.setattr(Extensions, "detector", lambda _extensions: detector)
+    monkeypatch.setattr(Extensions, "live_detector", lambda _extensions: detector.card.name)
+    return detector
 
 
 def put_cars(

@@ -19,8 +19,9 @@ from PIL import Image, ImageDraw
 from sqlalchemy import event
 from werkzeug.security import generate_password_hash
 
+from tests.cars import live_detector
 from tests.conforming import hold_to_the_document
-from tests.fakes import FakeClassifier, make_cars_card
+from tests.fakes import FakeClassifier, FakeDetector, make_cars_card
 from webapp import extensions
 from webapp.api.schemas.photos import photo_json
 from webapp.app import create_app
@@ -201,6 +202,12 @@ def cars() -> FakeClassifier:
     model = FakeClassifier(make_cars_card())
     model.familiarity = 0.5
     return model
+
+
+@pytest.fixture
+def detector(monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
+    """A live detector that finds two cars, `LEFT` and `RIGHT`, or what a test says."""
+    return live_detector(monkeypatch)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,7 +162,7 @@ class FakeDetector:
     """Finds the given boxes in every photo, or those it is told of later."""
 
     def __init__(self, *boxes: Box, score: float = 0.9) -> None:
-        self.boxes_found, self.score = list(boxes), score
+        self.boxes, self.score = list(boxes), score
         self.card = DetectorCard(
             name="car-detector",
             version=1,
@@ -172,4 +173,8 @@ class FakeDetector:
         )
 
     def find(self, _pixels: NDArray[np.uint8]) -> list[DetectedCar]:
-        return [DetectedCar(box, self.score, DETECTOR) for box in self.boxes_found]
+        return [DetectedCar(box, self.score, DETECTOR) for box in self.boxes]
+
+    def is_version(self, version: int) -> None:
+        """From now on it is this version of the detector."""
+        self.card = replace(self.card, version=version)

@@ -10,19 +10,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.cars import LEFT, RIGHT
 from tests.conftest import draw
-from tests.fakes import FakeClassifier
-from tests.several_cars import LEFT, RIGHT, GivenDetector
+from tests.fakes import FakeClassifier, FakeDetector
 from webapp.services.stats.counters import check_counters
 from webapp.storage.database import db
 from webapp.storage.tables import BoxEvent
 
 Headers = dict[str, str]
-
-
-@pytest.fixture
-def detector(monkeypatch: pytest.MonkeyPatch) -> GivenDetector:
-    return GivenDetector(monkeypatch)
 
 
 @pytest.fixture
@@ -32,7 +27,7 @@ def photo(upload: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def two(detector: GivenDetector, upload: Callable[..., str]) -> str:
+def two(detector: FakeDetector, upload: Callable[..., str]) -> str:
     """A photo with two cars."""
     return upload()
 
@@ -60,7 +55,7 @@ def test_a_photo_tells_its_cars_with_boxes_and_predictions(client: FlaskClient, 
     assert len(body["prediction"]["ranked"]) == 10
 
 
-def test_an_upload_answers_with_the_cars(client: FlaskClient, detector: GivenDetector) -> None:
+def test_an_upload_answers_with_the_cars(client: FlaskClient, detector: FakeDetector) -> None:
     body = client.post("/api/v1/photos", data={"file": (io.BytesIO(draw()), "a.jpg")}).json
     assert [car["box"] for car in body["cars"]] == [list(LEFT), list(RIGHT)]
     assert body == read(client, body["id"]) | {"duplicate": False}
@@ -71,9 +66,7 @@ def test_a_list_tells_the_cars_of_each_photo(client: FlaskClient, two: str) -> N
     assert item == read(client, two)
 
 
-def test_what_is_not_stored_tells_its_cars_too(
-    client: FlaskClient, detector: GivenDetector
-) -> None:
+def test_what_is_not_stored_tells_its_cars_too(client: FlaskClient, detector: FakeDetector) -> None:
     body = client.post("/api/v1/classify", data={"file": (io.BytesIO(draw()), "a.jpg")}).json
     assert [car["box"] for car in body["cars"]] == [list(LEFT), list(RIGHT)]
     assert body["predictions"] == [body["prediction"]]

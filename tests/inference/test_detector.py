@@ -32,7 +32,7 @@ class Box:
     score: float
 
 
-class FakeDetector(Detector):
+class BoxDetector(Detector):
     """Answers the given boxes whatever the photo."""
 
     def __init__(self, *boxes: Box) -> None:
@@ -55,7 +55,7 @@ class FakeDetector(Detector):
 
 def find(*boxes: Box) -> list[tuple[float, float, float, float]]:
     pixels = np.zeros((50, 70, 3), np.uint8)
-    return [car.box for car in FakeDetector(*boxes).find(pixels)]
+    return [car.box for car in BoxDetector(*boxes).find(pixels)]
 
 
 def test_the_grids_cover_the_picture_row_by_row() -> None:

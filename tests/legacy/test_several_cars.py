@@ -9,9 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
+from tests.cars import live_detector
 from tests.fakes import TEAMS
 from tests.legacy.calls import JSON, as_file, predicted
-from tests.several_cars import GivenDetector
 from webapp.domain import Box
 
 MAIN: Box = (0.55, 0.1, 0.4, 0.8)
@@ -21,7 +21,7 @@ OTHER: Box = (0.05, 0.1, 0.4, 0.8)
 @pytest.fixture(autouse=True)
 def detector(monkeypatch: pytest.MonkeyPatch) -> None:
     """Finds a McLaren on the right, which is the main car, and a Haas on the left."""
-    GivenDetector(monkeypatch).boxes = [MAIN, OTHER]
+    live_detector(monkeypatch).boxes = [MAIN, OTHER]
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskCliRunner
 
+from tests.cars import LEFT, RIGHT
 from tests.conftest import ROOT, draw
-from tests.fakes import FakeClassifier
-from tests.several_cars import LEFT, RIGHT, GivenDetector
+from tests.fakes import FakeClassifier, FakeDetector
 from webapp.cli.photos.output_formats import COLUMNS, table_lines
 from webapp.cli.photos.paths import find_photos
 
@@ -431,25 +431,23 @@ def test_a_reader_that_goes_away_is_no_traceback(many: Path, tmp_path: Path) -> 
 
 
 def test_each_car_has_a_line_with_its_box(
-    runner: FlaskCliRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
+    runner: FlaskCliRunner, folder: Path, detector: FakeDetector
 ) -> None:
-    GivenDetector(monkeypatch)
     lines = classify(runner, folder / "a.jpg").stdout.splitlines()
     assert [line.partition("a.jpg ")[2].partition("]")[0] for line in lines] == [
-        "[0.00 0.10 0.50 0.80",
-        "[0.50 0.20 0.40 0.60",
+        "[0.05 0.10 0.40 0.50",
+        "[0.55 0.25 0.40 0.50",
     ]
     (row,) = json.loads(classify(runner, folder / "a.jpg", "--json", "-").stdout)
     assert [car["box"] for car in row["cars"]] == [list(LEFT), list(RIGHT)]
     assert row["prediction"] == row["cars"][0]["prediction"]
     table = csv.DictReader(io.StringIO(classify(runner, folder / "a.jpg", "--csv", "-").stdout))
-    assert [(line["x"], line["width"]) for line in table] == [("0.0", "0.5"), ("0.5", "0.4")]
+    assert [(line["x"], line["width"]) for line in table] == [("0.05", "0.4"), ("0.55", "0.4")]
 
 
 def test_without_looking_for_cars_the_whole_photo_counts_as_one(
-    runner: FlaskCliRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
+    runner: FlaskCliRunner, folder: Path, detector: FakeDetector
 ) -> None:
-    GivenDetector(monkeypatch)
     (line,) = classify(runner, folder / "a.jpg", "--whole").stdout.splitlines()
     assert "[" not in line
     (row,) = json.loads(classify(runner, folder / "a.jpg", "--whole", "--json", "-").stdout)
@@ -457,8 +455,7 @@ def test_without_looking_for_cars_the_whole_photo_counts_as_one(
 
 
 def test_stored_photos_have_their_cars_too(
-    runner: FlaskCliRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
+    runner: FlaskCliRunner, folder: Path, detector: FakeDetector
 ) -> None:
-    GivenDetector(monkeypatch)
     (row,) = json.loads(classify(runner, folder / "a.jpg", "--store", "--json", "-").stdout)
     assert [car["box"] for car in row["cars"]] == [list(LEFT), list(RIGHT)]

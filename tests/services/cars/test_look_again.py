@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
-from tests.fakes import FakeClassifier, make_card
-from tests.several_cars import LEFT, RIGHT, GivenDetector
+from tests.cars import LEFT, RIGHT, live_detector
+from tests.fakes import FakeClassifier, FakeDetector, make_card
 from webapp.domain import NO_CAR, WHOLE_PHOTO, Box, Who
 from webapp.extensions import get_pipeline
 from webapp.services.cars.boxes import DrawnCar, add_car
@@ -37,8 +37,8 @@ def photo(upload: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def detector(photo: str, monkeypatch: pytest.MonkeyPatch) -> GivenDetector:
-    return GivenDetector(monkeypatch)
+def detector(photo: str, monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
+    return live_detector(monkeypatch)
 
 
 def look(photo: str) -> bool:
@@ -62,7 +62,7 @@ def draw_car(photo: str, box: Box) -> None:
 
 
 def test_the_main_car_takes_over_what_people_said_of_the_whole_photo(
-    photo: str, detector: GivenDetector
+    photo: str, detector: FakeDetector
 ) -> None:
     relabel_photo(photo, "haas", CARDS, stamp())
     (whole,) = cars(photo)
@@ -75,7 +75,7 @@ def test_the_main_car_takes_over_what_people_said_of_the_whole_photo(
 
 
 def test_predictions_are_of_the_new_boxes(
-    photo: str, detector: GivenDetector, classifier: FakeClassifier
+    photo: str, detector: FakeDetector, classifier: FakeClassifier
 ) -> None:
     relabel_photo(photo, "haas", CARDS, stamp())
     classifier.says(haas=0.9)
@@ -85,7 +85,7 @@ def test_predictions_are_of_the_new_boxes(
     assert check_counters()[0]
 
 
-def test_looking_twice_changes_nothing(photo: str, detector: GivenDetector) -> None:
+def test_looking_twice_changes_nothing(photo: str, detector: FakeDetector) -> None:
     look(photo)
     before = [(car.id, car.box) for car in cars(photo)]
     assert not look(photo)
@@ -93,7 +93,7 @@ def test_looking_twice_changes_nothing(photo: str, detector: GivenDetector) -> N
 
 
 def test_where_nothing_is_found_the_whole_photo_stays_and_no_car_is_counted(
-    photo: str, detector: GivenDetector
+    photo: str, detector: FakeDetector
 ) -> None:
     detector.boxes = []
     look(photo)
@@ -104,7 +104,7 @@ def test_where_nothing_is_found_the_whole_photo_stays_and_no_car_is_counted(
 
 
 def test_boxes_that_people_drew_stay_and_what_is_found_there_is_left_out(
-    photo: str, detector: GivenDetector
+    photo: str, detector: FakeDetector
 ) -> None:
     draw_car(photo, NEAR_LEFT)
     look(photo)
@@ -113,48 +113,51 @@ def test_boxes_that_people_drew_stay_and_what_is_found_there_is_left_out(
 
 
 def test_a_later_version_keeps_the_cars_that_it_finds_again(
-    photo: str, detector: GivenDetector
+    photo: str, detector: FakeDetector
 ) -> None:
     look(photo)
     left, right = cars(photo)
     relabel_car(left.public_id, "haas", CARDS, stamp())
-    detector.card.version, detector.boxes = 2, [NEAR_LEFT]
+    detector.boxes = [NEAR_LEFT]
+    detector.is_version(2)
     assert look(photo)
     assert seen(photo) == [(NEAR_LEFT, "detector", "haas")]
     assert cars(photo)[0].id == left.id != right.id
 
 
 def test_a_car_that_is_not_found_again_stays_when_people_said_something_about_it(
-    photo: str, detector: GivenDetector
+    photo: str, detector: FakeDetector
 ) -> None:
     look(photo)
     relabel_car(cars(photo)[1].public_id, "bwt", CARDS, stamp())
-    detector.card.version, detector.boxes = 2, [LEFT]
+    detector.boxes = [LEFT]
+    detector.is_version(2)
     look(photo)
     assert seen(photo) == [(LEFT, "detector", None), (RIGHT, "detector", "bwt")]
 
 
-def test_what_people_said_is_no_car_stays_none(photo: str, detector: GivenDetector) -> None:
+def test_what_people_said_is_no_car_stays_none(photo: str, detector: FakeDetector) -> None:
     look(photo)
     relabel_car(cars(photo)[0].public_id, NO_CAR, CARDS, stamp())
-    detector.card.version = 2
+    detector.is_version(2)
     look(photo)
     assert seen(photo) == [(RIGHT, "detector", None), (LEFT, "detector", NO_CAR)]
     assert history.get_photo(photo).car_count == 1
 
 
-def test_an_earlier_version_is_not_asked_again(photo: str, detector: GivenDetector) -> None:
-    detector.card.version = 2
+def test_an_earlier_version_is_not_asked_again(photo: str, detector: FakeDetector) -> None:
+    detector.is_version(2)
     look(photo)
-    detector.card.version = 1
+    detector.is_version(1)
     assert not look(photo)
 
 
 def test_where_a_later_version_finds_nothing_the_whole_photo_is_the_car_again(
-    photo: str, detector: GivenDetector
+    photo: str, detector: FakeDetector
 ) -> None:
     look(photo)
-    detector.card.version, detector.boxes = 2, []
+    detector.boxes = []
+    detector.is_version(2)
     look(photo)
     assert seen(photo) == [(WHOLE_PHOTO, "whole", None)]
     stored = history.get_photo(photo)

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from tests.fakes import FakeClassifier, make_card
-from tests.several_cars import LEFT, RIGHT, GivenDetector
+from tests.cars import LEFT, RIGHT
+from tests.fakes import FakeClassifier, FakeDetector, make_card
 from webapp.domain import NO_CAR, UNDO, Who
 from webapp.extensions import get_pipeline
 from webapp.gallery_filter import GalleryFilter
@@ -38,12 +38,7 @@ def context(app: Flask) -> Iterator[None]:
 
 
 @pytest.fixture
-def detector(monkeypatch: pytest.MonkeyPatch) -> GivenDetector:
-    return GivenDetector(monkeypatch)
-
-
-@pytest.fixture
-def two(detector: GivenDetector, classifier: FakeClassifier, upload: Callable[..., str]) -> Photo:
+def two(detector: FakeDetector, classifier: FakeClassifier, upload: Callable[..., str]) -> Photo:
     """A photo with two cars that the model takes for a McLaren."""
     classifier.says(mclaren=0.9)
     return history.get_photo(upload())
@@ -75,7 +70,7 @@ def test_an_upload_stores_every_car_with_its_box_and_its_predictions(two: Photo)
 
 
 def test_nothing_found_is_counted_as_no_car_and_the_whole_photo_is_kept(
-    detector: GivenDetector, upload: Callable[..., str]
+    detector: FakeDetector, upload: Callable[..., str]
 ) -> None:
     detector.boxes = []
     photo = history.get_photo(upload())
@@ -109,7 +104,7 @@ def test_the_gallery_shows_a_photo_once_also_by_a_model(two: Photo) -> None:
 
 
 def test_photos_are_found_by_their_number_of_cars(
-    two: Photo, detector: GivenDetector, upload: Callable[..., str]
+    two: Photo, detector: FakeDetector, upload: Callable[..., str]
 ) -> None:
     photos = {"2": two.public_id}
     for number, boxes in (("0", []), ("1", [LEFT]), ("3+", [LEFT, RIGHT, (0.9, 0.9, 0.1, 0.1)])):
@@ -195,7 +190,7 @@ def test_a_deleted_photo_takes_its_cars_and_brings_them_back(two: Photo) -> None
 
 
 def test_a_photo_without_a_car_is_as_unfamiliar_to_a_later_version(
-    detector: GivenDetector, upload: Callable[..., str]
+    detector: FakeDetector, upload: Callable[..., str]
 ) -> None:
     detector.boxes = []
     public_id = upload()

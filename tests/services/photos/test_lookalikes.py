@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import text, update
 
+from tests.cars import live_detector
 from tests.fakes import FakeClassifier
-from tests.several_cars import GivenDetector
 from webapp.domain import BANDS, Who
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.labels.relabel import relabel_car
@@ -193,7 +193,7 @@ def test_features_without_a_direction_are_like_nothing(
 def test_cars_are_compared_whichever_place_they_have_in_their_photos(
     upload: Callable[..., str], classifier: FakeClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    GivenDetector(monkeypatch)
+    live_detector(monkeypatch)
     classifier.says(mclaren=0.7, haas=0.2)
     second = history.cars_of(history.get_photo(upload(mark=0)))[1].public_id
     relabel_car(second, "mclaren", [classifier.card], Stamp(Who("Anna"), "photo"))

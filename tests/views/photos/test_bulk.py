@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.cars import live_detector
 from tests.fakes import FakeClassifier
-from tests.several_cars import GivenDetector
 from tests.views.conftest import Send
 from webapp.domain import SHORT
 from webapp.extensions import get_files, get_tools
@@ -261,7 +261,7 @@ def test_the_detector_looks_at_picked_photos(
 ) -> None:
     photo = send()
     assert "Look again for cars" not in reviewer.get("/gallery").text
-    GivenDetector(monkeypatch)
+    live_detector(monkeypatch)
     assert "Look again for cars" in reviewer.get("/gallery").text
     assert "Look for cars</button>" in reviewer.get(f"/photos/{photo}").text
     form = {"action": "detect", "ids": [photo], "next": f"/photos/{photo}"}
@@ -276,7 +276,7 @@ def test_a_photo_whose_file_is_missing_does_not_keep_the_others_from_being_looke
     app: Flask, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picked = [send(mark=mark) for mark in range(3)]
-    GivenDetector(monkeypatch)
+    live_detector(monkeypatch)
     with app.app_context(), writing():
         get_files().delete(history.get_photo(picked[0]).sha256)
     form = {"action": "detect", "ids": picked}
@@ -292,7 +292,7 @@ def test_the_detector_looks_at_what_a_filter_lets_through_in_a_job(
     for mark in range(3):
         send("#C00000", mark=mark)
     send("#FF8700")
-    GivenDetector(monkeypatch)
+    live_detector(monkeypatch)
     form = {"action": "detect", "scope": "all", "decision": "ferrari"}
     page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
     assert "in 3 photos?" in page and "a job does it" in page

@@ -12,8 +12,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from tests.conftest import draw
-from tests.fakes import FakeClassifier, make_card
-from tests.several_cars import GivenDetector
+from tests.fakes import FakeClassifier, FakeDetector, make_card
 from tests.views.conftest import Send, form_of, send_photo, text_of
 from webapp.domain import Who
 from webapp.extensions import get_pipeline
@@ -23,12 +22,7 @@ from webapp.storage.labels.events import Stamp
 
 
 @pytest.fixture
-def detector(monkeypatch: pytest.MonkeyPatch) -> GivenDetector:
-    return GivenDetector(monkeypatch)
-
-
-@pytest.fixture
-def two(detector: GivenDetector, send: Send) -> str:
+def two(detector: FakeDetector, send: Send) -> str:
     """The address of a photo with two cars."""
     return f"/photos/{send()}"
 
@@ -52,7 +46,7 @@ def test_each_car_has_a_box_that_leads_to_its_card(client: FlaskClient, two: str
     page = client.get(two).text
     for car in car_ids(client, two):
         assert f'<a href="{two}?car={car}" data-car="{car}" aria-label="Car' in page
-    assert '<rect x="0.0" y="8.0" width="60.0" height="64.0"' in page  # of 120 x 80 pixels
+    assert '<rect x="6.0" y="8.0" width="48.0" height="40.0"' in page  # of 120 x 80 pixels
 
 
 def test_a_switch_names_the_cars(client: FlaskClient, two: str) -> None:
@@ -102,7 +96,7 @@ def test_letters_find_another_label_for_the_open_car(reviewer: FlaskClient, two:
 
 
 def test_a_photo_with_one_car_has_its_box_and_no_switch(
-    client: FlaskClient, detector: GivenDetector, send: Send
+    client: FlaskClient, detector: FakeDetector, send: Send
 ) -> None:
     detector.boxes = detector.boxes[:1]
     page = client.get(f"/photos/{send()}").text
@@ -110,7 +104,7 @@ def test_a_photo_with_one_car_has_its_box_and_no_switch(
 
 
 def test_a_photo_without_a_car_says_so(
-    reviewer: FlaskClient, detector: GivenDetector, send: Send
+    reviewer: FlaskClient, detector: FakeDetector, send: Send
 ) -> None:
     detector.boxes = []
     page = reviewer.get(f"/photos/{send()}").text
@@ -120,7 +114,7 @@ def test_a_photo_without_a_car_says_so(
 
 
 def test_what_a_model_would_say_without_a_car_stands_below_and_is_no_answer(
-    client: FlaskClient, detector: GivenDetector, send: Send
+    client: FlaskClient, detector: FakeDetector, send: Send
 ) -> None:
     detector.boxes = []
     photo = send()
@@ -133,7 +127,7 @@ def test_what_a_model_would_say_without_a_car_stands_below_and_is_no_answer(
 
 
 def test_a_tile_and_the_list_of_an_upload_say_that_no_car_was_found(
-    client: FlaskClient, detector: GivenDetector, send: Send
+    client: FlaskClient, detector: FakeDetector, send: Send
 ) -> None:
     detector.boxes = []
     send(mark=1)
@@ -171,7 +165,7 @@ def test_a_drawn_car_can_be_taken_back(reviewer: FlaskClient, two: str) -> None:
 
 
 def test_one_box_of_many_that_were_drawn_together_can_be_taken_back(
-    app: Flask, reviewer: FlaskClient, detector: GivenDetector, send: Send
+    app: Flask, reviewer: FlaskClient, detector: FakeDetector, send: Send
 ) -> None:
     detector.boxes = []
     photos, stamp = [send(mark=mark) for mark in (1, 2)], Stamp(Who("Ben"), "import")
@@ -205,11 +199,11 @@ def test_four_numbers_move_a_box(reviewer: FlaskClient, two: str) -> None:
 
 def test_the_form_shows_where_the_box_is(reviewer: FlaskClient, two: str) -> None:
     page = reviewer.get(two).text
-    assert re.search(r'id="move-height"[^>]* value="80"', page)
+    assert re.search(r'id="move-height"[^>]* value="50"', page)
 
 
 def test_a_box_that_is_sent_as_the_form_shows_it_is_not_moved(
-    reviewer: FlaskClient, detector: GivenDetector, send: Send
+    reviewer: FlaskClient, detector: FakeDetector, send: Send
 ) -> None:
     detector.boxes = [(0.12345, 0.07003, 0.33337, 0.80001)]
     photo = f"/photos/{send()}"
@@ -272,7 +266,7 @@ def test_the_crop_of_a_car_is_a_picture_of_its_box(client: FlaskClient, two: str
     answer = client.get(f"/cars/{car_ids(client, two)[0]}/crop")
     assert answer.content_type == "image/jpeg"
     width, height = Image.open(io.BytesIO(answer.data)).size
-    assert (width, height) == (62, 68)  # 60 x 64 pixels and the margin
+    assert (width, height) == (52, 44)  # 48 x 40 pixels and the margin
 
 
 def test_a_crop_is_asked_for_only_once(client: FlaskClient, two: str) -> None:
@@ -293,7 +287,7 @@ def shown(client: FlaskClient, cars: str) -> list[str]:
 
 
 def test_the_gallery_finds_photos_by_the_number_of_cars(
-    client: FlaskClient, detector: GivenDetector, send: Send
+    client: FlaskClient, detector: FakeDetector, send: Send
 ) -> None:
     boxes, photos = [(0.1, 0.1 * i, 0.5, 0.1) for i in range(5)], {}
     for number in (0, 1, 2, 3, 5):

@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
+from tests.cars import live_detector
 from tests.fakes import FakeClassifier
-from tests.several_cars import GivenDetector
 from tests.views.conftest import Send
 
 
@@ -103,7 +103,7 @@ def test_the_heat_map_is_of_the_car_that_is_open(
 ) -> None:
     assert classifier.head is not None
     classifier.head[classifier.card.label_names.index("ferrari")] += 1
-    GivenDetector(monkeypatch)
+    live_detector(monkeypatch)
     photo = send()
     first, second = (car["id"] for car in client.get(f"/api/v1/photos/{photo}").json["cars"])
     text = page(client, photo, car=second, heat="ferrari")
@@ -122,7 +122,7 @@ def lit(client: FlaskClient, photo: str, car: str) -> np.ndarray:
 def test_json_has_the_heat_map_of_any_car(
     client: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    GivenDetector(monkeypatch)
+    live_detector(monkeypatch)
     photo = send()
     second = client.get(f"/api/v1/photos/{photo}").json["cars"][1]["id"]
     mine = client.get(f"/api/v1/photos/{photo}/heatmap?label=mclaren&car={second}")

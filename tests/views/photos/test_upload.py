@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
+from tests.cars import live_detector
 from tests.conftest import ROOT, draw
 from tests.fakes import FakeClassifier
-from tests.several_cars import GivenDetector
 from tests.views.conftest import Send, form_of
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.registry import Registry
@@ -216,7 +216,7 @@ def test_a_sample_is_ranked_once(sampled: Flask, classifier: FakeClassifier) -> 
 def test_a_sample_goes_through_the_detector_like_an_upload(
     sampled: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    detector = GivenDetector(monkeypatch)
+    detector = live_detector(monkeypatch)
     detector.boxes = [(0.25, 0.25, 0.5, 0.5)]
     page = sampled.test_client().get("/samples/ferrari").text
     assert "Ferrari" in page and '<rect x="240.0" y="160.0" width="480.0"' in page

@@ -7,18 +7,12 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from tests.fakes import FakeClassifier
-from tests.several_cars import GivenDetector
+from tests.fakes import FakeClassifier, FakeDetector
 from tests.views.conftest import Send, text_of
 
 
 @pytest.fixture
-def detector(monkeypatch: pytest.MonkeyPatch) -> GivenDetector:
-    return GivenDetector(monkeypatch)
-
-
-@pytest.fixture
-def two(detector: GivenDetector, send: Send) -> str:
+def two(detector: FakeDetector, send: Send) -> str:
     """The id of a photo with two cars."""
     return send()
 
@@ -33,7 +27,7 @@ def test_a_car_is_shown_large_and_its_photo_small_with_the_box(
     car = cars_of(reviewer, two)[1]["id"]
     page = reviewer.get(f"/review?photo={two}&car={car}").text
     assert f'src="/cars/{car}/crop"' in page and f"/photos/{two}/thumbnail" in page
-    assert '<rect x="60.0" y="16.0" width="48.0" height="48.0"' in page  # of 120 x 80 pixels
+    assert '<rect x="66.0" y="20.0" width="48.0" height="40.0"' in page  # of 120 x 80 pixels
 
 
 def test_each_car_of_a_photo_gets_its_turn(reviewer: FlaskClient, two: str) -> None:
@@ -52,7 +46,7 @@ def test_the_list_of_suspected_labels_shows_the_car_that_is_doubted(
     classifier.says(mclaren=0.6)
     send(mark=1, ground_truth="mclaren")
     page = text_of(reviewer.get("/review/suspected"))
-    assert f'href="/photos/{two}?car={car}' in page and 'viewBox="60.0 16.0 48.0 48.0"' in page
+    assert f'href="/photos/{two}?car={car}' in page and 'viewBox="66.0 20.0 48.0 40.0"' in page
 
 
 def test_a_box_without_a_car_can_be_said_to_be_none(reviewer: FlaskClient, two: str) -> None:
@@ -72,7 +66,7 @@ def test_a_photo_that_no_detector_has_seen_is_shown_whole(
 
 
 def test_enter_says_no_car_where_none_was_found(
-    reviewer: FlaskClient, detector: GivenDetector, send: Send
+    reviewer: FlaskClient, detector: FakeDetector, send: Send
 ) -> None:
     detector.boxes = []
     send()

@@ -9,7 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from tests.several_cars import GivenDetector
+from tests.cars import live_detector
+from tests.fakes import FakeDetector
 from webapp.domain import SHORT
 from webapp.extensions import get_pipeline, get_tools
 from webapp.services.cars.look_again import look_again
@@ -38,8 +39,8 @@ def photos(upload: Callable[..., str]) -> list[str]:
 
 
 @pytest.fixture
-def detector(photos: list[str], monkeypatch: pytest.MonkeyPatch) -> GivenDetector:
-    return GivenDetector(monkeypatch)
+def detector(photos: list[str], monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
+    return live_detector(monkeypatch)
 
 
 def put(client: FlaskClient, key: Headers, **wanted: str) -> str:
@@ -60,7 +61,7 @@ def counts() -> list[int | None]:
 
 
 def test_the_whole_history_is_looked_at(
-    app: Flask, client: FlaskClient, key: Headers, detector: GivenDetector
+    app: Flask, client: FlaskClient, key: Headers, detector: FakeDetector
 ) -> None:
     job = work(app, client, put(client, key), key)
     assert (job["state"], job["done"], job["total"]) == ("succeeded", 5, 5)
@@ -75,14 +76,14 @@ def test_the_whole_history_is_looked_at(
 
 
 def test_only_what_a_filter_lets_through_is_looked_at(
-    app: Flask, client: FlaskClient, key: Headers, photos: list[str], detector: GivenDetector
+    app: Flask, client: FlaskClient, key: Headers, photos: list[str], detector: FakeDetector
 ) -> None:
     work(app, client, put(client, key, picked=",".join(photos[1:3])), key)
     assert counts() == [None, 2, 2, None, None]
 
 
 def test_what_was_looked_at_before_is_passed_over(
-    app: Flask, client: FlaskClient, key: Headers, detector: GivenDetector
+    app: Flask, client: FlaskClient, key: Headers, detector: FakeDetector
 ) -> None:
     work(app, client, put(client, key), key)
     job = work(app, client, put(client, key), key)
@@ -92,7 +93,7 @@ def test_what_was_looked_at_before_is_passed_over(
 
 
 def test_a_job_that_was_stopped_goes_on_with_the_rest(
-    app: Flask, client: FlaskClient, key: Headers, photos: list[str], detector: GivenDetector
+    app: Flask, client: FlaskClient, key: Headers, photos: list[str], detector: FakeDetector
 ) -> None:
     job = put(client, key)
     look_again(get_photo(photos[0]), get_pipeline("all"))  # as far as it came
@@ -101,7 +102,7 @@ def test_a_job_that_was_stopped_goes_on_with_the_rest(
 
 
 def test_a_part_may_run_twice(
-    app: Flask, client: FlaskClient, key: Headers, photos: list[str], detector: GivenDetector
+    app: Flask, client: FlaskClient, key: Headers, photos: list[str], detector: FakeDetector
 ) -> None:
     jobs = [put(client, key), put(client, key)]
     results = [work(app, client, job, key)["result"] for job in jobs]
