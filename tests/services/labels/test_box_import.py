@@ -121,6 +121,12 @@ def test_two_boxes_of_one_car_that_say_two_things_are_left_out(upload: Upload) -
     assert not planned.changes and planned.troubles == {"contradiction": 1}
 
 
+def test_a_new_box_with_two_labels_is_a_contradiction(upload: Upload) -> None:
+    planned = listed(upload(), box(LEFT, "haas"), box(RIGHT, "bwt"), box(LEFT, "ferrari"))
+    assert [change.label for change in planned.changes.values()] == ["bwt"]
+    assert planned.troubles == {"contradiction": 1}
+
+
 @pytest.mark.parametrize(
     ("wrong", "kind"),
     [

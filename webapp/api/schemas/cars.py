@@ -52,7 +52,8 @@ class CarBody(BoxBody):
     model_config = example(box=[0.12, 0.3, 0.55, 0.48], label="mclaren")
 
     label: str = ""
-    """A label, `none` (none of the labels) or `unusable`; without it nothing is said."""
+    """A label, `none` (none of the labels), `unusable` or `no-car`; without it nothing is
+    said."""
     model: str = ""
     """The model whose label it is; without it any live one."""
 

@@ -181,8 +181,22 @@ class _Planner:
         except BadBoxError as error:
             self.plan.add_trouble("impossible box", where, str(error))
             return
-        change = PlannedLabel(photo.public_id, label, model, None, False, box=box)
-        self.plan.changes[f"{photo.public_id} {box}"] = change
+        key = f"{photo.public_id} {box}"
+        if not self._is_contradiction(where, photo, key, label):
+            change = PlannedLabel(photo.public_id, label, model, None, False, box=box)
+            self.plan.changes[key] = change
+
+    def _is_contradiction(self, where: str, photo: Any, key: str, label: str) -> bool:
+        """Whether an earlier line gives the same car, or the same new box, another label; the plan
+        says so then."""
+        earlier = self.plan.changes.get(key)
+        if earlier is None or earlier.label == label:
+            return False
+        self.contradicted.add(key)
+        both = (name or "a car without a label" for name in (earlier.label, label))
+        what = f"{photo.filename} is both {' and '.join(both)}"
+        self.plan.add_trouble("contradiction", where, what)
+        return True
 
     def _add_change(
         self, where: str, photo: Any, label: str, model_of_line: str, car: Any = None
@@ -190,11 +204,7 @@ class _Planner:
         """A label for a car, or for the main car, of which the photo tells the same."""
         plan, state = self.plan, car or photo
         key = car.public_id if car else photo.car or photo.public_id
-        earlier = plan.changes.get(key)
-        if earlier is not None and earlier.label != label:
-            self.contradicted.add(key)
-            what = f"{photo.filename} is both {earlier.label} and {label}"
-            plan.add_trouble("contradiction", where, what)
+        if self._is_contradiction(where, photo, key, label):
             return
         before = state.ground_truth
         cards = [card for card in self._cards if card.name == model_of_line] or self._cards
