@@ -8,7 +8,7 @@ from typing import IO
 
 from webapp.domain import PHOTO_ENDINGS
 from webapp.errors import BadLabelFileError
-from webapp.label_files.listed_photo import ListedPhoto
+from webapp.label_files.listed_photo import ListedPhoto, exported_id
 
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
@@ -30,16 +30,6 @@ def folder_line(path: PurePath, sha256: str) -> ListedPhoto:
     """What a file says by its place: its label is its first folder. It is found by its SHA-256,
     its name, and the id at the end of an exported name."""
     return ListedPhoto(str(path), path.parts[0], exported_id(path.stem), sha256, path.name)
-
-
-def exported_id(stem: str) -> str:
-    """The id at the end of an exported name without its ending, "" where there is none."""
-    return stem[-12:] if stem[-13:-12] == "-" else ""
-
-
-def uploaded_name(name: str, public_id: str) -> str:
-    """What an exported file was called before its id was added, "" without an id."""
-    return name.replace(f"-{public_id}", "") if public_id else ""
 
 
 def read_sums(stream: IO[bytes]) -> Iterator[tuple[str, str]]:

@@ -14,14 +14,15 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from webapp.domain import NO_CAR, WHOLE
 from webapp.errors import BadLabelFileError
-from webapp.label_files.folders import exported_id, uploaded_name
 from webapp.label_files.listed_photo import (
     Edges,
     ListedBox,
     ListedPhoto,
     checked,
     edges_of,
+    exported_id,
     text_of,
+    uploaded_name,
 )
 
 _MAX_LINE = 1_000_000  # bytes

@@ -105,6 +105,16 @@ def _placed(box: ListedBox, across: float, down: float) -> Edges:
     return max(left, 0.0), max(top, 0.0), min(right, 1.0), min(bottom, 1.0)
 
 
+def exported_id(stem: str) -> str:
+    """The id at the end of an exported name without its ending, "" where there is none."""
+    return stem[-12:] if stem[-13:-12] == "-" else ""
+
+
+def uploaded_name(name: str, public_id: str) -> str:
+    """What an exported file was called before its id was added, "" without an id."""
+    return name.replace(f"-{public_id}", "") if public_id else ""
+
+
 def text_of(values: dict[str, Any], name: str) -> str:
     """The text of a key in JSON, "" where there is none."""
     value = values.get(name)

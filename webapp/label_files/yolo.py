@@ -16,8 +16,14 @@ from pydantic import TypeAdapter
 
 from webapp.domain import DETECTOR, PHOTO_ENDINGS
 from webapp.errors import BadLabelFileError, NoLabelFileError
-from webapp.label_files.folders import exported_id, uploaded_name
-from webapp.label_files.listed_photo import ListedBox, ListedPhoto, checked, edges_of
+from webapp.label_files.listed_photo import (
+    ListedBox,
+    ListedPhoto,
+    checked,
+    edges_of,
+    exported_id,
+    uploaded_name,
+)
 
 try:  # comes with what training needs; classes.txt does without
     import yaml
