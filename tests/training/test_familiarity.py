@@ -5,7 +5,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from webapp.inference.familiarity import FamiliarityRule, Space, combine
-from webapp.training.calibration import fit_logistic, fit_rule, keeping, separating
+from webapp.training.calibration import fit_logistic, fit_rule, keeping
 from webapp.training.evaluation.metrics import area_under_curve
 
 RNG = np.random.default_rng(8)
@@ -66,17 +66,7 @@ def test_two_kinds_that_separate_cleanly_have_a_finite_slope() -> None:
     assert 0 < slope < 20
 
 
-def test_the_threshold_lets_the_wanted_share_through_both_gates() -> None:
+def test_the_threshold_lets_the_wanted_share_through() -> None:
     familiarities = np.linspace(0, 1, 101)[1:]
-    sure = np.ones(100, bool)
-    sure[-2:] = False  # two are lost already
-    threshold = keeping(familiarities, 0.95, sure)
-    assert ((familiarities >= threshold) & sure).sum() == 95
-
-
-def test_it_is_nought_when_too_few_are_sure_already() -> None:
-    assert keeping(np.linspace(0, 1, 10), 0.95, np.arange(10) < 5) == 0.0
-
-
-def test_the_separating_number_lies_between_two_kinds() -> None:
-    assert 0.4 < separating(np.array([0.6, 0.8]), np.array([0.1, 0.4])) < 0.6
+    assert (familiarities >= keeping(familiarities, 0.95)).sum() == 95
+    assert keeping(np.array([0.3]), 0.98) == 0.3

@@ -30,13 +30,14 @@ _MOST_DIMENSIONS = 256
 _LEAST_AREA = 0.7  # a measure that separates less would silence known photos for nothing
 # share of the fitted photos that are named, so that 95 % of new ones are: they fare a little worse
 _KNOWN_KEPT = 0.97
-_SURE_ENOUGH = 0.99  # share that reaches the threshold where the familiarity finds other things
+# where the familiarity finds other things: share of the fitted photos that are familiar, and of
+# those with a right first label that reach the threshold
+_FAMILIAR_KEPT, _RIGHT_KEPT = 0.98, 0.99
 _HIGHEST_THRESHOLD = 0.9  # what the model gives nine in ten is always named
 # share of the photos answered by a parent that it is right for, and the least it must have
 _PARENT_RIGHT, _LEAST_PARENT = 0.97, 0.5
 _LEAST_PARENT_PHOTOS = 100
 _Doubles = NDArray[np.float64]
-_Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,12 @@ def calibrate(
         threshold = min(_HIGHEST_THRESHOLD, keeping(confidences, _KNOWN_KEPT))
         familiarity = None
     else:
-        threshold = min(_HIGHEST_THRESHOLD, keeping(confidences, _SURE_ENOUGH))
+        right = probabilities.argmax(axis=1) == truths
+        sure = confidences[right] if right.any() else confidences
+        threshold = min(_HIGHEST_THRESHOLD, keeping(sure, _RIGHT_KEPT))
         familiarity = Familiarity(space, temperature, rule)
-        inside, outside = familiarity.of(known["embedding"]), familiarity.of(unknown)
-        kept = keeping(inside, _KNOWN_KEPT, confidences >= threshold)
-        rule["threshold"] = min(separating(inside, outside), kept)
+        inside = familiarity.of(known["embedding"])
+        rule["threshold"] = keeping(inside, _FAMILIAR_KEPT)
         familiar = inside >= rule["threshold"]
     parent_threshold = fit_parent_threshold(
         probabilities[familiar], truths[familiar], threshold, groups
@@ -136,22 +138,9 @@ def _round_down(number: float) -> float:
     return math.floor(float(number) * 1e4) / 1e4
 
 
-def keeping(scores: NDArray[Any], share: float, sure: _Bools | None = None) -> float:
-    """The largest threshold that `share` of the photos reach and are `sure`, to four places.
-
-    0 if fewer are sure; all are by default.
-    """
-    ordered = np.sort(scores if sure is None else scores[sure])[::-1]
-    wanted = math.ceil(share * len(scores) - 1e-9)
-    return _round_down(ordered[wanted - 1]) if wanted <= len(ordered) else 0.0
-
-
-def separating(known: _Doubles, unknown: _Doubles) -> float:
-    """The number that best separates `unknown` photos (below) from `known` ones (Youden 1950)."""
-    ends = np.unique(np.concatenate([known, unknown]))
-    limits = (ends[1:] + ends[:-1]) / 2
-    benefits = [(unknown < limit).mean() - (known < limit).mean() for limit in limits]
-    return _round_down(limits[np.argmax(benefits)]) if benefits else 0.0
+def keeping(scores: NDArray[Any], share: float) -> float:
+    """The largest threshold that `share` of the photos reach, to four places."""
+    return _round_down(np.sort(scores)[::-1][math.ceil(share * len(scores) - 1e-9) - 1])
 
 
 # ---- familiarity ----
