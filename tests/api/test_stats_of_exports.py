@@ -50,7 +50,7 @@ EACH = 8
 def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """A server with the shipped models and real photos, all checked.
 
-    Some of them in an audit, some with another label, half also classified by the first version.
+    Some of them in an audit, some with another label, half also classified by the version before.
     """
     app = create_app(
         Config(
@@ -66,7 +66,7 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
         _row, key = api_keys.create_key("tests", "admin")
         app.config["KEY"] = {"Authorization": f"Bearer {key}"}
         card, pipeline = get_classifier().card, get_pipeline("f1-teams")
-        older = load_classifier(Registry(ROOT / "models"), card.name, 1, "litert")
+        older = load_classifier(Registry(ROOT / "models"), card.name, 2, "litert")
         trained_on = read_split(ROOT / "models" / card.name / str(card.version), card) or {}
         for folder in sorted(
             item for item in (shared / "data" / "f1-photos").iterdir() if item.is_dir()
@@ -120,7 +120,7 @@ def exported(client: FlaskClient, **asked: str) -> list[dict[str, str]]:
 QUESTIONS = [
     ({}, lambda row: not row["learnt"]),
     ({"include": "learnt"}, lambda row: True),
-    ({"model": "f1-teams@1", "include": "learnt"}, lambda row: True),
+    ({"model": "f1-teams@2", "include": "learnt"}, lambda row: True),
     ({"include": "learnt", "min_confidence": "0.6"}, lambda row: float(row["confidence_1"]) >= 0.6),
 ]
 

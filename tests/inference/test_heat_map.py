@@ -18,7 +18,7 @@ from webapp.inference.litert_classifier import LiteRTClassifier
 from webapp.inference.models.card import InputSpec, ModelCard
 
 CARD = make_card(temperature=1.5)
-FOLDER = ROOT / "models" / "f1-teams" / "1"
+FOLDER = ROOT / "models" / "f1-teams" / "3"
 
 
 @pytest.fixture(scope="module")

@@ -21,15 +21,30 @@ def with_main_cars(listing: Listing, models: Path) -> Listing:
     A photo in which no car is found, or that cannot be read, stays as it is. Raises
     `TrainingError` when no detector in `models` is live, or it cannot be used.
     """
-    try:
-        detector = load_live_detector(models)
-    except ModelError as error:
-        raise TrainingError(f"The cars in the photos cannot be found: {error}") from error
+    detector = _live_detector(models)
     if detector is None:
         raise TrainingError(
             "The recipe learns from crops of cars, and no detector is live that finds them. Train "
             'one (flask model train car-detector --data FOLDER), or set cars = "whole".'
         )
+    return _with_boxes(listing, detector)
+
+
+def as_served(listing: Listing, models: Path) -> Listing:
+    """The listing as an answer is made: with the box of the main car where a detector is live, else
+    the whole photos. Raises `TrainingError` when it cannot be used."""
+    detector = _live_detector(models)
+    return listing if detector is None else _with_boxes(listing, detector)
+
+
+def _live_detector(models: Path) -> Detector | None:
+    try:
+        return load_live_detector(models)
+    except ModelError as error:
+        raise TrainingError(f"The cars in the photos cannot be found: {error}") from error
+
+
+def _with_boxes(listing: Listing, detector: Detector) -> Listing:
     bar = tqdm(listing.photos, "finding cars", unit="photo", leave=False)
     return replace(listing, photos=tuple(_with_box(photo, detector) for photo in bar))
 

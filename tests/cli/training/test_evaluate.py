@@ -167,10 +167,11 @@ def test_the_figures_of_its_card_come_out_again(shared: Path, tmp_path: Path) ->
         word for folder in ("f1-photos", "f1-game") for word in ("--data", shared / "data" / folder)
     ]
     report = json.loads(evaluate(house, "f1-teams", *data, "--json").stdout)
-    test = Registry(SHIPPED.parent).card("f1-teams").metrics["test"]
-    for key in ("n", "top1", "top5", "macro_f1"):
-        assert report["figures"][key] == pytest.approx(test[key], abs=0.008), key
-    assert report["figures"]["ece_after"] == pytest.approx(
-        test["ece_after"], abs=0.02
-    )  # the card's is measured by halves
-    assert report["figures"]["unclassified"] <= test["unclassified"]
+    sources = Registry(SHIPPED.parent).card("f1-teams").metrics["test"]["sources"]
+    mine = [sources[name] for name in ("photos", "game frames")]
+    number = sum(source["n"] for source in mine)
+    assert report["figures"]["n"] == number
+    for key in ("top1", "top5", "unclassified"):
+        expected = sum(source[key] * source["n"] for source in mine) / number
+        # the live detector is a later one than cut them out for the card: two photos may differ
+        assert report["figures"][key] == pytest.approx(expected, abs=2.1 / number), key

@@ -137,8 +137,8 @@ def test_only_admins_change_what_serves(
 
 
 def test_only_admins_take_a_version_along(client: FlaskClient, reviewer: FlaskClient) -> None:
-    assert client.get("/models/f1-teams/1/export").status_code == 303
-    assert reviewer.get("/models/f1-teams/1/export").status_code == 403
+    assert client.get("/models/f1-teams/3/export").status_code == 303
+    assert reviewer.get("/models/f1-teams/3/export").status_code == 403
 
 
 def test_every_form_wants_its_token(app: Flask, admin: FlaskClient, config: Config) -> None:
@@ -394,10 +394,10 @@ def shipped(tmp_path: Path) -> Flask:
 def test_a_version_is_taken_along_as_a_zip(
     shipped: Flask, admin_of: Callable[[Flask], FlaskClient], tmp_path: Path
 ) -> None:
-    answer = admin_of(shipped).get("/models/f1-teams/1/export")
-    assert answer.headers["Content-Disposition"] == "attachment; filename=f1-teams-1.zip"
+    answer = admin_of(shipped).get("/models/f1-teams/3/export")
+    assert answer.headers["Content-Disposition"] == "attachment; filename=f1-teams-3.zip"
     with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
-        assert ModelCard.from_json(archive.read("card.json").decode()).version == 1
+        assert ModelCard.from_json(archive.read("card.json").decode()).version == 3
     answer.close()
     assert not list((tmp_path / "data").glob(".export-*"))
 

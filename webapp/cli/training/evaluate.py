@@ -83,7 +83,7 @@ def _evaluate_command(options: _EvaluateOptions, name_and_version: str) -> None:
 
 def _evaluate(classifier: Classifier, recipe: "Recipe", options: _EvaluateOptions) -> "Evaluation":
     """Ask the version about every photo. Raises `TrainingError`."""
-    from webapp.training.car_boxes import with_main_cars
+    from webapp.training.car_boxes import as_served
     from webapp.training.evaluation.evaluation import Evaluation, predict_photos
     from webapp.training.evaluation.photos import choose_others, choose_photos
     from webapp.training.readers import list_data
@@ -91,8 +91,8 @@ def _evaluate(classifier: Classifier, recipe: "Recipe", options: _EvaluateOption
     card, include = classifier.card, options.include_training
     split = read_split(get_registry().version_folder(card.name, card.version), card)
     listing = list_data(options.data, recipe)
-    if recipe.cars == "detect":
-        listing = with_main_cars(listing, get_config().models)
+    if recipe.cars == "detect" and get_config().detector:
+        listing = as_served(listing, get_config().models)
     watch = with_progress_bar("Looking for near-duplicates")
     selection = choose_photos(
         listing, card, split, rule=recipe.split, include_training=include, watch=watch

@@ -97,13 +97,13 @@ def photos_in(name: str, options: DataOptions) -> tuple[list[LabelledPhoto], lis
 
     Boxes are cut out as in training. Raises `TrainingError`.
     """
-    from webapp.training.car_boxes import with_main_cars
+    from webapp.training.car_boxes import as_served
     from webapp.training.readers import list_data
 
     recipe = options.recipe(name)
     listing = list_data(options.data, recipe)
-    if recipe.cars == "detect":
-        listing = with_main_cars(listing, get_config().models)
+    if recipe.cars == "detect" and get_config().detector:
+        listing = as_served(listing, get_config().models)
     kept, _, two_labels = once_each(map(hashed, listing.photos))
     twice = (f"{name}: the same file lies under another label too" for name in two_labels)
     return kept, [*listing.missing, *twice]

@@ -19,5 +19,7 @@ def check_model(wanted: GalleryFilter, registry: Registry) -> None:
         return
     if versions:
         raise ModelNotFoundError(f"There is no version {version} of {name!r}.")
+    if registry.is_detector(name):
+        registry.published_card(name)  # says that it names no cars
     listed = f" Name one of {', '.join(names)}." if names else ""
     raise ModelNotFoundError(f"There is no model called {name[:80]!r}.{listed}")
