@@ -20,6 +20,7 @@ from webapp.domain import (
 from webapp.inference.cars import choose, crop, side_for
 from webapp.inference.classifier import classify, make_answer
 from webapp.inference.decoding.images import decode_large
+from webapp.inference.models.card import InputSpec
 
 MCLAREN, MERCEDES = "#FF8700", "#00D2BE"
 LEFT, RIGHT = (0.1, 0.2, 0.3, 0.6), (0.6, 0.3, 0.2, 0.2)
@@ -76,8 +77,9 @@ def test_a_distant_car_does_not_make_a_huge_photo_fill_the_memory() -> None:
     assert side_for([DetectedCar((0.4, 0.4, 0.01, 0.01))], 320, photo(9000, 6000)) == 2560
 
 
+@pytest.mark.parametrize("size", [InputSpec(64, 96), InputSpec(640, 960)])
 def test_a_photo_is_decoded_once_for_the_detector_and_a_large_car(
-    monkeypatch: pytest.MonkeyPatch,
+    size: InputSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sides: list[int] = []
 
@@ -87,7 +89,8 @@ def test_a_photo_is_decoded_once_for_the_detector_and_a_large_car(
 
     monkeypatch.setattr("webapp.inference.classifier.decode_photo", count)
     monkeypatch.setattr("webapp.inference.classifier.decode_large", count)
-    classify(photo_of_two(), [FakeClassifier()], FakeDetector((0.1, 0.1, 0.8, 0.8)))
+    classifier = FakeClassifier(make_card(input=size))
+    classify(photo_of_two(), [classifier], FakeDetector((0.1, 0.1, 0.8, 0.8)))
     assert sides == [768]
 
 

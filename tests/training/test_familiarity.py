@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from webapp.inference.classifier import scale
 from webapp.inference.familiarity import FamiliarityRule, Space, combine
-from webapp.training.calibration import fit_logistic, fit_rule, keeping
+from webapp.training.calibration import calibrate, fit_logistic, fit_rule, keeping
 from webapp.training.evaluation.metrics import area_under_curve
 
 RNG = np.random.default_rng(8)
@@ -70,3 +71,16 @@ def test_the_threshold_lets_the_wanted_share_through() -> None:
     familiarities = np.linspace(0, 1, 101)[1:]
     assert (familiarities >= keeping(familiarities, 0.95)).sum() == 95
     assert keeping(np.array([0.3]), 0.98) == 0.3
+
+
+def test_two_photos_in_a_hundred_may_be_unfamiliar_and_one_that_is_right_not_named() -> None:
+    known, truths = np.concatenate([photos(100, 0), photos(100, 1)]), np.repeat([0, 1], 100)
+    logits = known[:, :3].astype(np.float64) * 0.15  # modest, or the threshold is at its most
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    outputs = {"probabilities": probabilities.astype(np.float32), "embedding": known}
+    calibration = calibrate(outputs, truths, photos(40, 6), make_space(), {})
+    assert calibration.familiarity is not None
+    familiar = calibration.familiarity.of(known) >= calibration.familiarity.rule["threshold"]
+    assert familiar.sum() == 196
+    named = scale(outputs["probabilities"], calibration.temperature).max(axis=1)
+    assert (named >= calibration.threshold).sum() == 198

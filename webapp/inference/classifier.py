@@ -117,13 +117,14 @@ def classify(
     car; where a detector finds none, or has found none before so that the whole photo is the car
     that is given, too, but as one that no model knows. Raises `PhotoRefusedError`.
     """
-    photos = _Decoder(content, cut=bool(cars) or detector is not None)
+    cut = bool(cars) or detector is not None
+    photos = _Decoder(content, cut=cut)
     sides = [working_side(each.card.input) for each in classifiers] or [THUMBNAIL_SIDE]
     detector_version = None
     if detector is not None and not cars:
         cars = detector.find(photos.at(sampled_side(detector.card.input)).pixels)
         detector_version = detector.card.version
-    first = photos.at(sides[0])
+    first = photos.at(THUMBNAIL_SIDE if cut else sides[0])
     wanted = [sampled_side(each.card.input) for each in classifiers]
     boxed = [car for car in cars if car.found_by != WHOLE]
     if boxed:

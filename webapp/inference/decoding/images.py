@@ -225,7 +225,11 @@ def _decode(
     image.draft(None, size)
     image.load()
     turn = _upright(image, name)
-    small = _shrink(image, size) if exactly else _shrink_by(image, max(image.size) // side)
+    if exactly:
+        small = _shrink(image, size)
+    else:
+        factor = max(1, max(image.size) // side)
+        small = _reduce_in_bands(image, factor, factor)
     if turn is not None:
         small = small.transpose(turn)
     small = _to_srgb(small, image.info.get("icc_profile"))
@@ -304,14 +308,9 @@ def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     )
 
 
-def _shrink_by(image: Image.Image, factor: int) -> Image.Image:
-    """The loaded image with a `factor`-th of its pixels across and down, in modes as `_shrink`."""
-    return _reduce_in_bands(image, max(1, factor), max(1, factor))
-
-
 def _reduce_in_bands(image: Image.Image, across: int, down: int) -> Image.Image:
-    """The loaded image reduced by whole numbers, in bands of rows, so that a large image in a wide
-    mode never stands in memory twice."""
+    """The loaded image reduced by whole numbers, in modes as `_shrink`, in bands of rows, so that a
+    large image in a wide mode never stands in memory twice."""
     rows = max(1, _BAND_PIXELS // image.width // down) * down
     white = max(_white(band) for band in _bands(image, rows)) if image.mode in ("I", "F") else 255
     if image.height <= rows or (across == down == 1 and _is_plain(image)):

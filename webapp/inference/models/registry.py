@@ -56,7 +56,7 @@ class Registry:
 
     def versions(self, name: str) -> list[int]:
         """The version numbers of a model, ascending; empty when there is none of this name."""
-        if "/" in name or name.startswith("."):
+        if not _may_be_a_folder(name):
             return []
         try:
             with os.scandir(self.folder / name) as entries:
@@ -65,11 +65,13 @@ class Registry:
                     for entry in entries
                     if entry.name.isdecimal() and entry.is_dir()
                 )
-        except (FileNotFoundError, NotADirectoryError, ValueError):  # a name may hold anything
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def live_version(self, name: str) -> int | None:
         """The version that serves, or None when none was made live."""
+        if not _may_be_a_folder(name):
+            return None
         try:
             text = (self.folder / name / LIVE_FILE).read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
@@ -97,7 +99,7 @@ class Registry:
         """The card of a version (default: the live one) as published. Raises like `card`."""
         chosen = version if version is not None else self.live_version(name)
         folder = self.folder / name / str(chosen)
-        changed = _changed_at(folder / CARD_FILE)
+        changed = _changed_at(folder / CARD_FILE) if _may_be_a_folder(name) else 0
         if self._cards.get(folder, (0,))[0] != changed or not changed:
             self._cards[folder] = changed, self._read_card(name, chosen)
         return self._cards[folder][1]
@@ -150,6 +152,14 @@ def check_files(folder: Path, card: VersionCard, names: tuple[str, ...]) -> None
             raise ModelUnavailableError(
                 f"{card}: {name} is not the file that was published (its SHA-256 differs)"
             )
+
+
+def _may_be_a_folder(name: str) -> bool:
+    """Whether a model of this name could have a folder: names come from addresses and forms."""
+    return (
+        not ("/" in name or "\0" in name or name.startswith("."))
+        and len(name.encode(errors="replace")) < 256
+    )
 
 
 def _changed_at(path: Path) -> int:
