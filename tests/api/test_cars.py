@@ -208,6 +208,30 @@ def test_a_drawn_car_that_is_taken_back_is_no_car(
     assert read(client, two)["car_count"] == 2
 
 
+def test_a_drawn_car_that_got_a_label_since_keeps_it_and_its_box(
+    client: FlaskClient, key: Headers, two: str
+) -> None:
+    body = drawn(client, key, two, box=[0.2, 0.2, 0.3, 0.3]).json
+    path = f"/api/v1/cars/{body['id']}"
+    later = client.put(f"{path}/ground-truth", json={"label": "haas"}, headers=key).json["batch"]
+    undo = client.delete(f"/api/v1/labels/batches/{body['batch']}", headers=key)
+    assert (undo.status_code, client.get(path).json["ground_truth"]) == (409, "haas")
+    assert "Take that label back first" in undo.json["detail"]
+    for batch in (later, body["batch"]):
+        assert client.delete(f"/api/v1/labels/batches/{batch}", headers=key).status_code == 200
+    assert client.get(path).json["ground_truth"] == "no-car"
+
+
+def test_a_label_that_a_box_was_drawn_with_goes_with_it_until_another_one_is_given(
+    client: FlaskClient, key: Headers, two: str
+) -> None:
+    body = drawn(client, key, two, box=[0.2, 0.2, 0.3, 0.3], label="haas").json
+    path = f"/api/v1/cars/{body['id']}"
+    client.put(f"{path}/ground-truth", json={"label": "bwt"}, headers=key)
+    undo = client.delete(f"/api/v1/labels/batches/{body['batch']}", headers=key)
+    assert (undo.status_code, client.get(path).json["ground_truth"]) == (409, "bwt")
+
+
 def test_who_drew_a_box_and_why_is_kept(
     app: Flask, client: FlaskClient, key: Headers, two: str
 ) -> None:

@@ -29,12 +29,16 @@ from webapp.storage.cars import cars as storage
 from webapp.storage.cars.boxes import add_box_event, standing_event, standing_events
 from webapp.storage.cars.predictions import insert_predictions, replace_predictions
 from webapp.storage.database import writing
-from webapp.storage.labels.events import Stamp
+from webapp.storage.labels.events import Stamp, has_label_of_another_batch
 from webapp.storage.tables import BoxEvent, Car, Photo, Prediction
 
 MOST_CARS = 100  # of a photo
 _LEAST_SHARE, _LEAST_PIXELS = 0.01, 8  # of each side of a box; the larger of both counts
 _ROUNDING = 1e-5  # of each number of a box, as the page writes it
+_LABELLED_SINCE = (
+    "Somebody gave this car a label after its box was drawn, so the box stays. Take that label "
+    "back first, or say that there is no car."
+)
 _GetPipeline = Callable[[], Pipeline]  # asked only where models have to look: all may be down
 
 
@@ -129,9 +133,10 @@ def undo_boxes(batch: str, get_pipeline: _GetPipeline, stamp: Stamp) -> Relabell
     """Take a batch back that may have boxes in it: labels are those from before, then each moved
     box is where it was, and each drawn car is no car.
 
-    What was changed since is skipped, and so is a box of a photo whose file is missing. Boxes are
-    taken back one at a time: when the machine stops in between, the same undo goes on. Raises
-    `NothingToUndoError` when nothing stands any more, `PhotoNotFoundError` when no file is there.
+    What was changed since is skipped: so is a drawn car that got a label since, and a box of a
+    photo whose file is missing. Boxes are taken back one at a time: when the machine stops in
+    between, the same undo goes on. Raises `NothingToUndoError` when nothing stands any more,
+    `PhotoNotFoundError` when no file is there.
     """
     events = standing_events(batch)
     if not events:
@@ -143,7 +148,7 @@ def undo_boxes(batch: str, get_pipeline: _GetPipeline, stamp: Stamp) -> Relabell
     for event in events:
         try:
             undone += undo_box(event.id, get_pipeline, stamp)
-        except (PhotoNotFoundError, PhotoRefusedError) as error:
+        except (NothingToUndoError, PhotoNotFoundError, PhotoRefusedError) as error:
             trouble = error
     if not undone + labels.changed:
         raise trouble or NothingToUndoError(NOTHING)
@@ -160,7 +165,7 @@ def undo_box_event(number: int, get_pipeline: _GetPipeline, stamp: Stamp) -> Rel
 
 def undo_box(number: int, get_pipeline: _GetPipeline, stamp: Stamp) -> bool:
     """Take back what a box event did; False when it does not stand any more, or the box was changed
-    since."""
+    since. Raises `NothingToUndoError` for a drawn car that got a label since."""
     event = standing_event(number)
     car = _car_of(event) if event else None
     if event is None or car is None:
@@ -178,6 +183,8 @@ def undo_box(number: int, get_pipeline: _GetPipeline, stamp: Stamp) -> bool:
             _move(car, _before(event), rows, stamp, event)
             storage.arrange(car.photo_id)
         else:
+            if car.ground_truth != NO_CAR and has_label_of_another_batch(car.id, event.batch):
+                raise NothingToUndoError(_LABELLED_SINCE)
             add_box_event(car, car.box, stamp, undoes=event.id)
             record_label(car, NO_CAR, car.shown_model, stamp)
             webhook_events.labels_changed(stamp.batch)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, delete, func, insert, select
+from sqlalchemy import Select, case, delete, exists, func, insert, select
 from sqlalchemy.orm import joinedload
 
 from webapp.domain import MERGE, LogFilter, Who
@@ -124,6 +124,18 @@ def _said_by_people() -> tuple[Any, ...]:
         LabelEvent.to_label.is_not(None),
         ~LabelEvent.undone,
     )
+
+
+def has_label_of_another_batch(car_id: int, batch: str) -> bool:
+    """True when somebody gave a car a label outside of this batch that nobody has undone; merges
+    left out."""
+    said = (
+        LabelEvent.batch != batch,
+        LabelEvent.undoes.is_(None),
+        LabelEvent.place != MERGE,
+        ~LabelEvent.undone,
+    )
+    return bool(db.session.scalar(select(exists().where(LabelEvent.car_id == car_id, *said))))
 
 
 def add_farewell(event: LabelEvent, photo: Photo) -> None:

@@ -179,7 +179,7 @@ def _undo_boxes(job: RunningJob, numbers: Sequence[int], met: int) -> None:
     for done, number in enumerate(numbers, met + 1):
         try:
             undo_box(number, get_pipeline, stamp)
-        except (PhotoNotFoundError, PhotoRefusedError) as error:
+        except (NothingToUndoError, PhotoNotFoundError, PhotoRefusedError) as error:
             event = standing_event(number)
             job.say(f"A box of the photo {event.photo_ref if event else number} stays: {error}")
         job.progress(done)
