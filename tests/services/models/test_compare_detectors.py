@@ -244,28 +244,46 @@ def test_for_a_live_version_that_is_broken_any_other_may_come(
     assert registry.live_version(NAME) == 2
 
 
-def test_the_job_looks_at_the_checked_photos_and_its_verdict_decides(
-    app: Flask, registry: Registry, checked: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def compare_by_job(app: Flask, registry: Registry) -> None:
+    job.enqueue(registry, NAME, 1, 2, Sender(Owner(""), ANNA))
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
+    end_reading()
+
+
+@pytest.fixture
+def better(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Version 2 finds both cars of each photo, version 1 only the left one."""
     boxes = {1: [LEFT], 2: [LEFT, RIGHT]}
 
     def load(_extensions: Extensions, _name: str, version: int) -> Detector:
         return FoundBoxes(version, *boxes[version])
 
     monkeypatch.setattr(Extensions, "detector_version", load)
-    job.enqueue(registry, NAME, 1, 2, Sender(Owner(""), ANNA))
-    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
-    end_reading()
-    comparison = job.comparison_of(job.last(NAME, 1, 2))
+
+
+@pytest.mark.usefixtures("better", "checked")
+def test_the_job_looks_at_the_checked_photos_and_its_verdict_decides(
+    app: Flask, registry: Registry
+) -> None:
+    compare_by_job(app, registry)
+    comparison = job.last_comparison(NAME, 1, 2)
     assert comparison is not None and (comparison.n, comparison.fixed) == (2, 2)
     job.promote(registry, NAME, 2, load_any_version, Decision(ANNA))
     assert registry.live_version(NAME) == 2
 
 
-def test_the_job_says_what_is_missing(app: Flask, registry: Registry) -> None:
+@pytest.mark.usefixtures("better", "checked")
+def test_while_another_comparison_waits_the_one_that_is_through_decides(
+    app: Flask, registry: Registry
+) -> None:
+    compare_by_job(app, registry)
     job.enqueue(registry, NAME, 1, 2, Sender(Owner(""), ANNA))
-    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
-    end_reading()
+    job.promote(registry, NAME, 2, load_any_version, Decision(ANNA))
+    assert registry.live_version(NAME) == 2
+
+
+def test_the_job_says_what_is_missing(app: Flask, registry: Registry) -> None:
+    compare_by_job(app, registry)
     view = job.last(NAME, 1, 2)
     assert view is not None and view.state == FAILED
-    assert job.comparison_of(view) is None
+    assert job.last_comparison(NAME, 1, 2) is None

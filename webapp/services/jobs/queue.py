@@ -18,6 +18,7 @@ from webapp.domain import (
     PLAN,
     QUEUED,
     RUNNING,
+    SUCCEEDED,
     Progress,
     Who,
 )
@@ -204,9 +205,11 @@ def counts(owner: Owner) -> tuple[dict[str, int], dict[str, int]]:
     return storage.count_jobs(Job.state, [*visible, _LISTED]), storage.count_jobs(Job.type, visible)
 
 
-def latest(job_type: JobType, **params: object) -> JobView | None:
-    """The newest job of a type with these params among the last fifty, or None."""
-    rows = storage.list_jobs([Job.type == job_type.name], _PAGE)
+def latest(job_type: JobType, *, succeeded: bool = False, **params: object) -> JobView | None:
+    """The newest job of a type with these params among the last fifty, or the last fifty that
+    `succeeded`; None without one."""
+    which = [Job.type == job_type.name, *([Job.state == SUCCEEDED] if succeeded else [])]
+    rows = storage.list_jobs(which, _PAGE)
     job = next((row for row in rows if params.items() <= row.params.items()), None)
     return None if job is None else _views([job])[0]
 

@@ -209,7 +209,8 @@ def _detectors_page(
     registry = get_registry()
     possible = compare_detectors.comparable(registry, name, champion, challenger)
     job = compare_detectors_job.last(name, champion, challenger)
-    comparison, live = compare_detectors_job.comparison_of(job), registry.live_version(name)
+    comparison = compare_detectors_job.last_comparison(name, champion, challenger)
+    live = registry.live_version(name)
     figures = [detector_figures(part) for part in comparison.figures] if comparison else []
     page, status, headers = render_page(
         "models/compare_detectors.html",

@@ -33,9 +33,12 @@ def last(name: str, champion: int, challenger: int) -> JobView | None:
     return queue.latest(JOB_TYPE, model=name, champion=champion, challenger=challenger)
 
 
-def comparison_of(job: JobView | None) -> DetectorComparison | None:
-    """What a job found; None without a job that is through."""
-    result = job.job.result if job else None
+def last_comparison(name: str, champion: int, challenger: int) -> DetectorComparison | None:
+    """What the newest comparison found that is through, also while another one runs; None when
+    there was none in a while."""
+    params = {"model": name, "champion": champion, "challenger": challenger}
+    view = queue.latest(JOB_TYPE, succeeded=True, **params)
+    result = view.job.result if view else None
     return DetectorComparison.from_json(result["comparison"]) if result else None
 
 
@@ -48,7 +51,7 @@ def promote(
     if not registry.is_detector(name):
         return promote_on_history(registry, name, version, load, decision)
     live = registry.live_version(name)
-    comparison = comparison_of(last(name, live, version)) if live is not None else None
+    comparison = last_comparison(name, live, version) if live is not None else None
     challenger = load(name, version)
     return promote_detector(registry, challenger, load, decision, comparison)
 
