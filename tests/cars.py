@@ -6,7 +6,9 @@ import pytest
 
 from tests.fakes import FakeDetector
 from webapp.domain import DETECTOR, Box, DetectedCar, FoundBy
+from webapp.errors import ModelUnavailableError
 from webapp.extensions import Extensions
+from webapp.inference.classifier import Classifier
 from webapp.services.cars.rows import make_car
 from webapp.services.photos.gallery import cars_of, get_photo
 from webapp.storage.cars import cars as storage
@@ -23,6 +25,16 @@ def live_detector(monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
     monkeypatch.setattr(Extensions, "detector", lambda _extensions: detector)
     monkeypatch.setattr(Extensions, "live_detector", lambda _extensions: detector.card.name)
     return detector
+
+
+def no_live_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on no classifier is live."""
+
+    def classifier(_extensions: Extensions, _name: str = "") -> Classifier:
+        raise ModelUnavailableError("No model is live.")
+
+    monkeypatch.setattr(Extensions, "live_models", lambda _extensions: [])
+    monkeypatch.setattr(Extensions, "classifier", classifier)
 
 
 def put_cars(

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.cars import LEFT, RIGHT
+from tests.cars import LEFT, RIGHT, no_live_model
 from tests.conftest import draw
 from tests.fakes import FakeClassifier, FakeDetector
 from webapp.services.stats.counters import check_counters
@@ -126,6 +126,15 @@ def test_a_car_that_is_taken_away_is_no_car_and_comes_back(
     assert read(client, two)["car_count"] == 1
     client.delete(f"/api/v1/labels/batches/{body['batch']}", headers=key)
     assert [car["id"] for car in cars(client, two)] == [first, second]
+
+
+def test_a_car_is_taken_away_while_no_model_is_live(
+    client: FlaskClient, key: Headers, two: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = cars(client, two)[0]["id"]
+    no_live_model(monkeypatch)
+    answer = client.delete(f"/api/v1/cars/{first}", headers=key)
+    assert (answer.status_code, answer.json["ground_truth"]) == (200, "no-car")
 
 
 # ---- boxes ----

@@ -1,5 +1,6 @@
 """Cars in JSON: read, label, draw, move, take away."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from flask import Blueprint, jsonify, url_for
@@ -14,6 +15,7 @@ from webapp.api.schemas.photos import GroundTruthBody
 from webapp.domain import ALL_MODELS, NO_CAR
 from webapp.extensions import get_label_cards, get_pipeline, get_registry
 from webapp.http.rate_limits import count_photos
+from webapp.inference.models.card import ModelCard
 from webapp.services.cars import boxes
 from webapp.services.cars.boxes import DrawnCar
 from webapp.services.labels import relabel
@@ -36,7 +38,7 @@ def read(car_id: CarId) -> ResponseReturnValue:
 def put_ground_truth(car_id: CarId, body: GroundTruthBody) -> ResponseReturnValue:
     """Give a car a ground truth."""
     get_car(car_id)  # that the car is gone says more than that no model is live
-    return _relabel(car_id, body)
+    return _relabel(car_id, body, get_label_cards(body.model))
 
 
 @Call(bp, "POST /photos/<public_id>/cars", Need.REVIEW, {201: cars.ChangedCarJson}, _NO_BOX)
@@ -67,13 +69,13 @@ def move(car_id: CarId, body: cars.BoxBody) -> ResponseReturnValue:
     return jsonify(cars.changed_car_json(car, get_registry(), batch))
 
 
-@Call(bp, "DELETE /cars/<car_id>", Need.REVIEW, {200: cars.ChangedCarJson}, _NO_LABEL)
+@Call(bp, "DELETE /cars/<car_id>", Need.REVIEW, {200: cars.ChangedCarJson}, _ABSENT)
 def remove(car_id: CarId) -> ResponseReturnValue:
-    """Say that there is no car in a box: its ground truth is `no-car` then."""
-    return _relabel(car_id, GroundTruthBody(label=NO_CAR))
+    """Say that there is no car in a box: its ground truth is `no-car` then. No model is needed."""
+    return _relabel(car_id, GroundTruthBody(label=NO_CAR), [])
 
 
-def _relabel(car_id: str, body: GroundTruthBody) -> ResponseReturnValue:
+def _relabel(car_id: str, body: GroundTruthBody, cards: Sequence[ModelCard]) -> ResponseReturnValue:
     stamp = Stamp(who(), "api", body.why)
-    done = relabel.relabel_car(car_id, body.label, get_label_cards(body.model), stamp)
+    done = relabel.relabel_car(car_id, body.label, cards, stamp)
     return jsonify(cars.changed_car_json(get_car(car_id), get_registry(), done.batch))

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, StringField
 
-from webapp.domain import ALL_MODELS, UNDO
+from webapp.domain import ALL_MODELS, NO_CAR, UNDO
 from webapp.errors import ModelUnavailableError, NothingToUndoError
 from webapp.extensions import get_cards, get_pipeline
 from webapp.inference.models.card import ModelCard
@@ -49,7 +49,8 @@ def one(public_id: str) -> ResponseReturnValue:
     form = _RelabelForm()
     label, why = form.label.data, form.why.data.strip()
     if label or not why:
-        cards, stamp = live_choice(), Stamp(guards.who(), "photo", why)
+        cards = [] if label == NO_CAR else live_choice()
+        stamp = Stamp(guards.who(), "photo", why)
         if car := form.car.data:
             done = relabel_car(car, label, cards, stamp)
         else:
