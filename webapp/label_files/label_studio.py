@@ -47,7 +47,8 @@ def read_label_studio(tasks: list[dict[str, Any]]) -> Iterator[ListedPhoto]:
         results = _results(task, where)
         boxes, unreadable = _boxes(results or [], where), _unreadable(task, results or [])
         label = _photo_label(results or []) or text_of(task, "choice") or text_of(task, "label")
-        seen = results is not None and (boxes or label in ("", NO_CAR))
+        cars = any(box.label != NO_CAR for box in boxes)
+        seen = results is not None and (cars or label in ("", NO_CAR))
         yield ListedPhoto(
             where,
             label,

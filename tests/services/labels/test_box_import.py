@@ -303,7 +303,19 @@ def test_a_box_without_a_car_comes_back(upload: Upload, format: str, name: str) 
     ]
 
 
-@pytest.mark.parametrize(("format", "name"), [("csv", "a.csv"), ("jsonl", "a.jsonl")])
+@pytest.mark.parametrize(("format", "name"), SAYS_NO_CAR)
+def test_the_only_box_of_a_photo_comes_back_without_a_car(
+    upload: Upload, format: str, name: str
+) -> None:
+    first = upload(name="street.jpg")
+    done(listed(first, box(LEFT, NO_CAR)))
+    content = exported_and_gone(first, format)
+    photo = upload(name="street.jpg")
+    done(plan(content, name))
+    assert [(car.ground_truth, car.box) for car in cars(photo)] == [(NO_CAR, pytest.approx(LEFT))]
+
+
+@pytest.mark.parametrize(("format", "name"), SAYS_NO_CAR)
 def test_a_label_of_a_whole_photo_comes_back_beside_a_box_that_was_taken_back(
     upload: Upload, format: str, name: str
 ) -> None:

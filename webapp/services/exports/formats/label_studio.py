@@ -4,7 +4,7 @@ a box is a rectangle with a choice."""
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from webapp.domain import PERSON
+from webapp.domain import PERSON, WHOLE
 from webapp.services.exports.export_format import CarRecord, ExportFormat, Record, json_item
 from webapp.services.exports.run import ExportRun
 
@@ -26,7 +26,8 @@ def _task(record: Record, base_url: str) -> dict[str, Any]:
         "sha256": row.sha256,
         "filename": row.filename,
     }
-    cars = record.boxed + record.no_cars if record.boxed else [main]
+    whole = [] if record.boxed or main in record.no_cars else [main]
+    cars = [*whole, *record.boxed, *record.no_cars]
     annotations, predictions = [], []
     if any(car.row.ground_truth or car.row.found_by == PERSON for car in record.cars):
         truths = [part for car in cars for part in _results(car, record, car.row.ground_truth)]
@@ -44,12 +45,12 @@ def _task(record: Record, base_url: str) -> dict[str, Any]:
 
 
 def _results(car: CarRecord, record: Record, label: str | None) -> list[dict[str, Any]]:
-    """A rectangle in percent and its choice, which share an id; a choice alone for a photo in which
-    no car has a box. Label Studio drops `found_by` when somebody saves the annotation there."""
+    """A rectangle in percent and its choice, which share an id; a choice alone for the whole photo.
+    Label Studio drops `found_by` when somebody saves the annotation there."""
     place: dict[str, Any] = {"to_name": "image"}
     value: dict[str, Any] = {}
     results = []
-    if record.boxed:
+    if car.row.found_by != WHOLE:
         x, y, width, height = (100 * share for share in car.box)
         value = {"x": x, "y": y, "width": width, "height": height, "rotation": 0}
         place |= {"id": car.row.public_id, "image_rotation": 0}
