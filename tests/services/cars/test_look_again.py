@@ -11,7 +11,7 @@ from tests.cars import LEFT, RIGHT, live_detector
 from tests.fakes import FakeClassifier, FakeDetector, make_card
 from webapp.domain import NO_CAR, WHOLE_PHOTO, Box, Who
 from webapp.extensions import get_pipeline
-from webapp.services.cars.boxes import DrawnCar, add_car
+from webapp.services.cars.boxes import DrawnCar, add_car, undo_boxes
 from webapp.services.cars.look_again import look_again
 from webapp.services.labels.relabel import relabel_car, relabel_photo
 from webapp.services.photos import gallery as history
@@ -57,8 +57,14 @@ def stamp() -> Stamp:
     return Stamp(Who("Anna"), "photo")
 
 
-def draw_car(photo: str, box: Box) -> None:
-    add_car(photo, DrawnCar(box), get_pipeline(), stamp())
+def draw_car(photo: str, box: Box) -> str:
+    drawn = stamp()
+    add_car(photo, DrawnCar(box), get_pipeline(), drawn)
+    return drawn.batch
+
+
+def take_back(batch: str) -> None:
+    undo_boxes(batch, get_pipeline, stamp())
 
 
 def test_the_main_car_takes_over_what_people_said_of_the_whole_photo(
@@ -163,3 +169,41 @@ def test_where_a_later_version_finds_nothing_the_whole_photo_is_the_car_again(
     stored = history.get_photo(photo)
     assert stored.car_count == 0
     assert stored.prediction is not None and stored.prediction.decision == "unclassified"
+
+
+@pytest.fixture
+def taken_back(photo: str, detector: FakeDetector) -> str:
+    """A photo with a box that was taken back beside the car that is the whole photo."""
+    for batch in [draw_car(photo, box) for box in (LEFT, RIGHT)]:
+        take_back(batch)
+    assert seen(photo) == [(WHOLE_PHOTO, "whole", None), (RIGHT, "person", NO_CAR)]
+    return photo
+
+
+def test_a_box_that_was_taken_back_stays_so_beside_the_car_that_is_found(
+    taken_back: str, detector: FakeDetector
+) -> None:
+    look(taken_back)
+    assert seen(taken_back) == [(LEFT, "detector", None), (RIGHT, "person", NO_CAR)]
+    assert history.get_photo(taken_back).car_count == 1
+
+
+def test_beside_a_box_that_was_taken_back_the_whole_photo_is_answered_anew_where_nothing_is_found(
+    taken_back: str, detector: FakeDetector
+) -> None:
+    detector.boxes = []
+    look(taken_back)
+    assert seen(taken_back) == [(WHOLE_PHOTO, "whole", None), (RIGHT, "person", NO_CAR)]
+    stored = history.get_photo(taken_back)
+    assert stored.prediction is not None and stored.prediction.decision == "unclassified"
+
+
+def test_what_is_found_only_where_a_box_was_taken_back_is_no_answer_for_the_whole_photo(
+    taken_back: str, detector: FakeDetector
+) -> None:
+    before = history.get_photo(taken_back).prediction
+    detector.boxes = [RIGHT]
+    look(taken_back)
+    assert seen(taken_back) == [(WHOLE_PHOTO, "whole", None), (RIGHT, "person", NO_CAR)]
+    after = history.get_photo(taken_back).prediction
+    assert before is not None and after is not None and after.id == before.id

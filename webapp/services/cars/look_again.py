@@ -64,7 +64,9 @@ def _take_over(
     whole = next((car for car in stored if car.found_by == WHOLE), None)
     new = [car for car in answered if car.car.found_by == DETECTOR]
     new = [car for car in new if _match(car.car.box, drawn) is None]
-    if whole is not None and not new and not drawn:
+    nothing = answered[0].car.found_by == WHOLE  # found, and nothing drawn that is a car
+    nothing = nothing and all(car.ground_truth == NO_CAR for car in drawn)
+    if whole is not None and nothing:
         replace_predictions(whole, make_predictions(answered[0]))
     if whole is not None and whole.ground_truth == NO_CAR and len(stored) > 1:
         whole = None  # people said so beside cars that they drew
