@@ -153,16 +153,18 @@ def get_numbered(number: int) -> Photo:
 def get_details(public_id: str, car_id: str = "") -> PhotoDetails:
     """One photo with the predictions of its main car, or of another of its cars, and its label
     history. Raises `PhotoNotFoundError`."""
-    car = _find_car(public_id, car_id)
-    photo, predictions = car.photo, predictions_of(car)
+    photo = _find_car(public_id, car_id).photo
+    events, box_events = labels.events_of(photo), boxes.events_of(photo)
+    car = _with_answers(photo, car_id)
+    predictions = predictions_of(car)
     current = [prediction for prediction in predictions if prediction.current]
     return PhotoDetails(
         photo,
         car,
         sorted(current, key=lambda prediction: (not prediction.shown, prediction.model)),
         predictions,
-        labels.events_of(photo),
-        boxes.events_of(photo),
+        events,
+        box_events,
         labels.latest_labels(car) if car.disputed else [],
     )
 
@@ -181,16 +183,23 @@ def get_car(public_id: str) -> Car:
     """One car with its photo, and with what each model says about it. Raises
     `PhotoNotFoundError`."""
     if car := find_car(Car.public_id == public_id):
-        load_cars([car.photo])
-        return car
+        return _with_answers(car.photo, public_id)
     raise PhotoNotFoundError(NO_SUCH_CAR)
 
 
 def get_car_of(photo_id: str, car_id: str = "") -> Car:
     """The same for the main car of a photo, or another of its cars."""
-    car = _find_car(photo_id, car_id)
-    load_cars([car.photo])
-    return car
+    return _with_answers(_find_car(photo_id, car_id).photo, car_id)
+
+
+def _with_answers(photo: Photo, car_id: str) -> Car:
+    """A car of a photo, by default the main one, with what each model says about it and about the
+    others. A job may have removed it since it was found. Raises `PhotoNotFoundError`."""
+    load_cars([photo])
+    for each in photo.cars:
+        if each.public_id == car_id or (not car_id and each.position == 0):
+            return each
+    raise PhotoNotFoundError(NO_SUCH_CAR)
 
 
 def label_events(public_id: str) -> Sequence[LabelEvent]:

@@ -92,11 +92,11 @@ def present_prediction(
 
 
 def present_photo(photo: Photo | Car) -> PresentedAnswer | None:
-    """The shown prediction of a photo or car from its stored top five, None without one."""
+    """The shown prediction of a photo or car from its stored top five, None without one, and where
+    a job has just put another one in its place."""
     prediction = photo.prediction
-    if prediction is None:
-        return None
-    return _present_stored(prediction, stored_ranking(prediction))
+    ranked = stored_ranking(prediction) if prediction else ()
+    return _present_stored(prediction, ranked) if prediction and ranked else None
 
 
 def card_for(prediction: Prediction) -> ModelCard | None:
