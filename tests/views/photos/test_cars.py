@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
+from tests.cars import no_live_model
 from tests.conftest import draw
 from tests.fakes import FakeClassifier, FakeDetector, make_card
 from tests.views.conftest import Send, form_of, send_photo, text_of
@@ -18,7 +19,10 @@ from webapp.domain import Who
 from webapp.extensions import get_pipeline
 from webapp.inference.models.card import Label
 from webapp.services.cars.boxes import DrawnCar, add_car
+from webapp.services.photos import gallery as history
+from webapp.storage.cars import cars as storage
 from webapp.storage.labels.events import Stamp
+from webapp.storage.tables import Photo
 
 
 @pytest.fixture
@@ -279,6 +283,61 @@ def test_side_by_side_is_about_the_open_car(client: FlaskClient, two: str) -> No
     second = car_ids(client, two)[1]
     page = client.get(f"{two}/models?car={second}").text
     assert f"{two}?car={second}&amp;model=f1-teams" in page
+
+
+def test_side_by_side_says_which_car_of_several_it_is_about(
+    client: FlaskClient, two: str, send: Send, detector: FakeDetector
+) -> None:
+    second = car_ids(client, two)[1]
+    page = text_of(client.get(f"{two}/models?car={second}"))
+    assert "Car 2 of 2, <span>one answer.</span>" in page
+    assert f'{two}/models?car={second}" aria-label="Car 2" aria-current="true"' in page
+    detector.boxes = detector.boxes[:1]
+    assert "One photo, <span>one answer.</span>" in text_of(
+        client.get(f"/photos/{send(mark=7)}/models")
+    )
+
+
+@pytest.fixture
+def removed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A job removes a car of a photo between two reads of the next request."""
+    read = history.load_cars
+
+    def remove(public_id: str) -> None:
+        def load_cars(photos: Sequence[Photo]) -> None:
+            storage.remove(storage.numbers_with([public_id]))
+            storage.arrange(photos[0].id)
+            read(photos)
+
+        monkeypatch.setattr(history, "load_cars", load_cars)
+
+    return remove
+
+
+def test_a_car_that_a_job_removes_meanwhile_is_not_there(
+    client: FlaskClient, two: str, removed: Callable[[str], None]
+) -> None:
+    second = car_ids(client, two)[1]
+    removed(second)
+    answer = client.get(f"{two}?car={second}")
+    assert answer.status_code == 404 and "There is no such car." in answer.text
+
+
+def test_a_main_car_that_a_job_removes_meanwhile_leaves_the_page_of_the_next(
+    client: FlaskClient, two: str, removed: Callable[[str], None]
+) -> None:
+    removed(car_ids(client, two)[0])
+    answer = client.get(two)
+    assert answer.status_code == 200 and "Cars in this photo" not in answer.text
+
+
+def test_a_box_is_said_to_hold_no_car_while_no_model_is_live(
+    reviewer: FlaskClient, two: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_live_model(monkeypatch)
+    data = {"label": "no-car", "car": car_ids(reviewer, two)[1]}
+    page = reviewer.post(f"{two}/label", data=data, follow_redirects=True).text
+    assert "Saved: there is <b>no car here.</b>" in page
 
 
 def shown(client: FlaskClient, cars: str) -> list[str]:

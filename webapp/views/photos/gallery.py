@@ -113,6 +113,7 @@ def opinions(public_id: str) -> ResponseReturnValue:
         "photos/predictions.html",
         photo=details.photo,
         car=details.car,
+        cars=gallery.cars_of(details.photo),
         answers=[
             (each, present_prediction(each, details.answers), card_for(each))
             for each in details.answers
