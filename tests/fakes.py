@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.domain import DETECTOR, Box, DetectedCar, NetworkOutput
+from webapp.inference.decoding.images import Picture
 from webapp.inference.models.card import InputSpec, Label, ModelCard
 from webapp.inference.models.detector_card import DetectorCard
 
@@ -136,14 +137,14 @@ class FakeClassifier:
         """From now on these probabilities; the rest is shared among the other labels."""
         self._fixed = probabilities
 
-    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
+    def predict(self, picture: Picture) -> NetworkOutput:
         self.ranked_photos += 1
         names = self.card.label_names
         if self._fixed:
             rest = (1 - sum(self._fixed.values())) / (len(names) - len(self._fixed))
             values = np.array([self._fixed.get(name, rest) for name in names])
         else:
-            mean = pixels.reshape(-1, 3).mean(axis=0)
+            mean = np.asarray(picture).reshape(-1, 3).mean(axis=0)
             colors = np.array(
                 [
                     [int(label.color[start : start + 2], 16) for start in (1, 3, 5)]
@@ -172,7 +173,7 @@ class FakeDetector:
             threshold=0.4,
         )
 
-    def find(self, _pixels: NDArray[np.uint8]) -> list[DetectedCar]:
+    def find(self, _picture: Picture) -> list[DetectedCar]:
         return [DetectedCar(box, self.score, DETECTOR) for box in self.boxes]
 
     def is_version(self, version: int) -> None:

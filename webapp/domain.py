@@ -66,23 +66,6 @@ class Parent:
 
 
 @dataclass(frozen=True)
-class DecodedPhoto:
-    """A photo after `decode_photo`.
-
-    `pixels` is uint8 RGB, shape (height, width, 3), upright, at most `max_side` on its longest
-    side. `width` and `height` are those of the whole upright photo in pixels, `format` is Pillow's
-    name of the container ("JPEG", "PNG", …). `has_metadata`: the file carries EXIF, XMP, IPTC or
-    comments, which must not be served to strangers.
-    """
-
-    pixels: NDArray[np.uint8]
-    width: int
-    height: int
-    format: str
-    has_metadata: bool
-
-
-@dataclass(frozen=True)
 class NetworkOutput:
     """What a network said about one photo, before any decision.
 

@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from webapp.domain import UNCLASSIFIED, Answer, Box, DecodedPhoto, DetectedCar
+from webapp.domain import UNCLASSIFIED, Answer, Box, DetectedCar
 from webapp.inference.decoding.crop import cut_edges
-from webapp.inference.decoding.images import MAX_SIDE, VIEW_QUALITY, decode_photo, encode_jpeg
+from webapp.inference.decoding.images import (
+    MAX_SIDE,
+    VIEW_QUALITY,
+    DecodedPhoto,
+    decode_photo,
+    encode_jpeg,
+)
 
 _MOST_SIDE = 2560  # of a photo decoded for small cars
 
 
-def crop(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """What a car's box and its margin cut out of a decoded photo: uint8 RGB, at least one pixel."""
-    left, top, right, bottom = crop_edges(box, pixels.shape[1], pixels.shape[0])
-    return pixels[top:bottom, left:right]
+def crop(image: Image.Image, box: Box) -> Image.Image:
+    """What a car's box and its margin cut out of a decoded photo: at least one pixel."""
+    return image.crop(crop_edges(box, *image.size))
 
 
 def crop_edges(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
@@ -30,14 +33,14 @@ def crop_edges(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
 def render_crops(content: bytes, boxes: Sequence[Box]) -> list[bytes]:
     """What the boxes of cars and their margins cut out of a photo, in its own resolution: JPEG,
     sRGB, no metadata. Raises `PhotoRefusedError`."""
-    pixels = decode_photo(content, max_side=MAX_SIDE).pixels
-    return [encode_jpeg(Image.fromarray(crop(pixels, box)), quality=95) for box in boxes]
+    photo = decode_photo(content, max_side=MAX_SIDE)
+    return [encode_jpeg(crop(photo.image, box), quality=95) for box in boxes]
 
 
 def render_crop(content: bytes, box: Box, max_side: int) -> bytes:
     """What a car's box and its margin cut out of a photo, to be looked at: a JPEG, at most
     `max_side` pixels on its longest side, sRGB, no metadata. Raises `PhotoRefusedError`."""
-    image = Image.fromarray(crop(decode_photo(content, max_side=_MOST_SIDE).pixels, box))
+    image = crop(decode_photo(content, max_side=_MOST_SIDE).image, box)
     image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
     return encode_jpeg(image, quality=VIEW_QUALITY)
 

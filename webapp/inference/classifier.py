@@ -17,7 +17,6 @@ from webapp.domain import (
     WHOLE,
     Answer,
     ClassifiedCar,
-    DecodedPhoto,
     DetectedCar,
     NetworkOutput,
     Parent,
@@ -28,11 +27,13 @@ from webapp.inference.cars import choose, crop, side_for
 from webapp.inference.decoding.images import (
     MAX_BYTES,
     THUMBNAIL_SIDE,
+    DecodedPhoto,
+    Picture,
     decode_large,
     decode_photo,
     fit_input,
     make_thumbnail,
-    reduce_pixels,
+    reduce_to,
     sampled_side,
     shrink,
     working_side,
@@ -64,9 +65,9 @@ class Classifier(ABC):
         grey = np.full((self.card.input.height, self.card.input.width, 3), 127, dtype=np.uint8)
         return find_head(self._constants(), self.predict(grey), self.card)
 
-    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
-        """Run the network on a decoded photo: uint8 RGB of shape (height, width, 3), any size."""
-        batch = fit_input(pixels, self.card.input).astype(np.float32)[np.newaxis]
+    def predict(self, picture: Picture) -> NetworkOutput:
+        """Run the network on a decoded photo or part of one, of any size."""
+        batch = fit_input(picture, self.card.input).astype(np.float32)[np.newaxis]
         probabilities, embedding, feature_map = self._run(batch)
         familiarity = None
         if self._familiarity is not None:
@@ -122,20 +123,21 @@ def classify(
     sides = [working_side(each.card.input) for each in classifiers] or [THUMBNAIL_SIDE]
     detector_version = None
     if detector is not None and not cars:
-        cars = detector.find(photos.at(sampled_side(detector.card.input)).pixels)
+        cars = detector.find(photos.at(working_side(detector.card.input)).image)
         detector_version = detector.card.version
     first = photos.at(THUMBNAIL_SIDE if cut else sides[0])
     wanted = [sampled_side(each.card.input) for each in classifiers]
     boxed = [car for car in cars if car.found_by != WHOLE]
     if boxed:
-        large = photos.with_side(side_for(boxed, max(wanted, default=1), first)).pixels
+        large = photos.with_side(side_for(boxed, max(wanted, default=1), first)).image
     classified = []
     for car in cars or [DetectedCar()]:
         whole = car.found_by == WHOLE
         if whole:  # each model answers as it would alone
-            pictures = [photos.at(side).pixels for side in sides[: len(classifiers)]]
+            pictures = [photos.at(side).image for side in sides[: len(classifiers)]]
         else:
-            pictures = [reduce_pixels(crop(large, car.box), side) for side in wanted]
+            cut_out = crop(large, car.box)
+            pictures = [reduce_to(cut_out, side) for side in wanted]
         outputs = [
             _look(classifier, picture, photos.seconds, known=not whole or detector is None)
             for classifier, picture in zip(classifiers, pictures, strict=True)
@@ -145,7 +147,7 @@ def classify(
             for classifier, output in zip(classifiers, outputs, strict=True)
         ]
         classified.append(ClassifiedCar(car, answers, choose(answers)))
-    small = make_thumbnail(first.pixels) if thumbnail else b""
+    small = make_thumbnail(first.image) if thumbnail else b""
     return ClassifiedPhoto(classified, first, small, detector_version=detector_version)
 
 
@@ -172,7 +174,7 @@ class _Decoder:
     def with_side(self, side: int) -> DecodedPhoto:
         """The photo with at least `side` pixels on its longest side: as it is decoded already, if
         it has them. Raises `PhotoRefusedError`."""
-        if self._large is not None and max(self._large.pixels.shape) >= side:
+        if self._large is not None and max(self._large.image.size) >= side:
             return self._large
         return self.at(side)
 
@@ -189,12 +191,12 @@ class _Decoder:
 
 
 def _look(
-    classifier: Classifier, pixels: NDArray[np.uint8], seconds: float, *, known: bool
+    classifier: Classifier, picture: Picture, seconds: float, *, known: bool
 ) -> tuple[NetworkOutput, float]:
     """What a network says, and milliseconds with the `seconds` that decoding took; a photo without
     a car (not `known`) is familiar to no model."""
     started = time.perf_counter()
-    output = classifier.predict(pixels)
+    output = classifier.predict(picture)
     elapsed_ms = (time.perf_counter() - started + seconds) * 1000
     return output if known else replace(output, familiarity=NOTHING_FOUND), elapsed_ms
 

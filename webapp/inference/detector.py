@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from webapp.domain import DETECTOR, DetectedCar
 from webapp.errors import ModelUnavailableError
-from webapp.inference.decoding.images import decode_photo, fit_input, working_side
+from webapp.inference.decoding.images import Picture, decode_photo, fit_input, working_side
 from webapp.inference.metrics.overlap import areas, intersections, iou
 from webapp.inference.models.detector_card import DetectorCard
 
@@ -48,25 +48,25 @@ class Detector(ABC):
         self.card = card
         self._centres, self.strides = make_grid((card.input.height, card.input.width))
 
-    def find(self, pixels: NDArray[np.uint8]) -> list[DetectedCar]:
-        """The cars in a decoded photo, uint8 RGB of shape (height, width, 3): the main one first,
-        which is the largest clear one, then the others, the largest first."""
-        boxes, scores = self.boxes(pixels, self.card.threshold)
+    def find(self, picture: Picture) -> list[DetectedCar]:
+        """The cars in a decoded photo: the main one first, which is the largest clear one, then the
+        others, the largest first."""
+        boxes, scores = self.boxes(picture, self.card.threshold)
         clear = scores >= _CLEAR * scores.max(initial=0)
         order = np.lexsort((-areas(boxes), ~clear))
         return [_car(boxes[place], float(scores[place])) for place in order]
 
-    def boxes(self, pixels: NDArray[np.uint8], threshold: float) -> tuple[Floats, Floats]:
+    def boxes(self, picture: Picture, threshold: float) -> tuple[Floats, Floats]:
         """Boxes (n, 4), left, top, right, bottom as shares, and scores (n,) from `threshold` on,
         one box for each car, the highest score first."""
-        cells = self.cells(pixels)
+        cells = self.cells(picture)
         cells = cells[cells[:, 0] >= threshold]
         cells = cells[np.argsort(-cells[:, 0], kind="stable")][:_CANDIDATES]
         return clean_up(cells[:, 1:], cells[:, 0])
 
-    def cells(self, pixels: NDArray[np.uint8]) -> Floats:
+    def cells(self, picture: Picture) -> Floats:
         """What each cell of `make_grid` answers, (cells, 5): score, left, top, right, bottom."""
-        batch = fit_input(pixels, self.card.input).astype(np.float32)[np.newaxis]
+        batch = fit_input(picture, self.card.input).astype(np.float32)[np.newaxis]
         scores, distances = self._run(batch)
         reach = np.exp(np.clip(distances, -4, 4)) * np.tile(self.strides, 2)
         low, high = self._centres - reach[:, :2], self._centres + reach[:, 2:]

@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
+from PIL import Image
 
 import webapp
 from webapp.domain import Answer
@@ -23,7 +24,7 @@ from webapp.inference.detector import Detector
 
 _CHUNK = 8  # photos in a message: one message for each photo would cost as much as it saves
 _AHEAD = 8  # chunks per process that may be answered before the first: what a slow photo holds up
-_NO_PIXELS = np.empty((0, 0, 3), dtype=np.uint8)
+_NO_PIXELS = Image.new("RGB", (1, 1))
 _NOTHING = np.empty(0, dtype=np.float32)
 
 Result = ClassifiedPhoto | MarqueError | None
@@ -209,7 +210,7 @@ def try_to_classify(
     return replace(
         photo,
         cars=cars,
-        decoded=replace(photo.decoded, pixels=_NO_PIXELS),
+        decoded=replace(photo.decoded, image=_NO_PIXELS),
         sha256=hashlib.sha256(content).hexdigest() if task.store else "",
     )
 

@@ -124,12 +124,12 @@ def fit_parent_threshold(
 
 
 def fit_temperature(raw: Floats, truths: NDArray[np.int64]) -> float:
-    """The temperature in 0.5..5 with the smallest negative log-likelihood (Guo et al. 2017)."""
+    """The temperature in 0.25..5 with the smallest negative log-likelihood (Guo et al. 2017)."""
 
     def cost(power: float) -> float:
         return negative_log_likelihood(scale(raw, math.exp(power)), truths)
 
-    bounds = (math.log(0.5), math.log(5.0))
+    bounds = (math.log(0.25), math.log(5.0))
     best = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-7})
     return round(math.exp(best.x), 4)
 

@@ -23,7 +23,7 @@ from webapp.inference.decoding.images import (
     decode_photo,
     fit_input,
     make_thumbnail,
-    reduce_pixels,
+    reduce_to,
     render_view,
     shrink,
 )
@@ -319,9 +319,9 @@ def test_a_shrunk_photo_looks_as_if_it_had_been_decoded_small():
 
 
 def test_a_small_part_of_a_photo_is_not_reduced():
-    pixels = np.asarray(bad_files.scene(399, 100, "RGB"))
-    assert reduce_pixels(pixels, 200) is pixels
-    assert reduce_pixels(np.asarray(bad_files.scene(400, 100, "RGB")), 200).shape == (50, 200, 3)
+    image = bad_files.scene(399, 100, "RGB")
+    assert reduce_to(image, 200) is image
+    assert reduce_to(bad_files.scene(400, 100, "RGB"), 200).size == (200, 50)
 
 
 # ---- metadata ----
@@ -389,7 +389,7 @@ def test_a_view_of_a_bad_file_is_refused():
 
 def test_a_thumbnail_is_small():
     decoded = decode_photo(bad_files.save(bad_files.scene(1600, 900), "JPEG"))
-    thumbnail = make_thumbnail(decoded.pixels)
+    thumbnail = make_thumbnail(decoded.image)
     assert Image.open(io.BytesIO(thumbnail)).size == (480, 270) and len(thumbnail) < 25_000
 
 

@@ -16,9 +16,17 @@ def picture_with_block(left: int, top: int, right: int, bottom: int) -> Scene:
     return Scene(pixels, box, np.array([CAR], np.int8))
 
 
+class OnGrey(SceneMaker):
+    """Never shows a ground of a random colour, which may be red."""
+
+    def _ground(self, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+        return np.full((*size, 3), rng.integers(118, 122), np.uint8)
+
+
 def maker(scene: Scene) -> SceneMaker:
     ground = np.full((50, 50, 3), 120, np.uint8)
-    return SceneMaker([scene], [np.full((40, 60, 3), RED, np.uint8)], [ground], SIZE)
+    crops = [np.full((40, 60, 3), RED, np.uint8)]
+    return OnGrey([scene], crops, [ground], SIZE, np.array([1.0]))
 
 
 def redness(pixels: np.ndarray) -> np.ndarray:
@@ -54,3 +62,15 @@ def test_the_same_seed_gives_the_same_view() -> None:
     )
     assert (first.pixels == second.pixels).all()
     assert (first.boxes == second.boxes).all()
+
+
+def test_a_photo_of_three_times_the_weight_is_shown_three_times_as_often() -> None:
+    ground = np.full((50, 50, 3), 120, np.uint8)
+    empty = Scene(ground, np.zeros((0, 4), np.float32), np.zeros(0, np.int8))
+    full = picture_with_block(0, 0, 100, 100)
+    windows = SceneMaker([empty, full], [], [ground], SIZE, np.array([1.0, 4.0]))
+    shown = sum(
+        bool((redness(windows.view(np.random.default_rng(seed)).pixels) > 40).any())
+        for seed in range(400)
+    )
+    assert 0.7 < shown / 400 < 0.8

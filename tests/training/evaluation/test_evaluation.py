@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
 from tests.conftest import draw
 from tests.fakes import TEAMS, FakeClassifier, make_card
 from webapp.domain import NetworkOutput
 from webapp.errors import TrainingError
+from webapp.inference.decoding.images import Picture
 from webapp.inference.models.card import Label
 from webapp.inference.models.held_out import CALIBRATED_ON_IT, LabelledPhoto
 from webapp.training.evaluation.evaluation import Evaluation, PredictedPhoto, predict_photos
@@ -253,7 +253,8 @@ def test_a_file_that_is_no_photo_is_named_and_left_out(data: Path) -> None:
 class LeftEye(FakeClassifier):
     """Knows a McLaren by its left half only."""
 
-    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
+    def predict(self, picture: Picture) -> NetworkOutput:
+        pixels = np.asarray(picture)
         return super().predict(pixels[:, : pixels.shape[1] // 2])
 
 
@@ -312,9 +313,9 @@ RULE = {
 class Wary(FakeClassifier):
     """Finds a photo familiar when it is colourful."""
 
-    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
-        colourful = float(np.ptp(pixels.reshape(-1, 3).mean(axis=0)) > 30)
-        return replace(super().predict(pixels), familiarity=0.1 + 0.8 * colourful)
+    def predict(self, picture: Picture) -> NetworkOutput:
+        colourful = float(np.ptp(np.asarray(picture).reshape(-1, 3).mean(axis=0)) > 30)
+        return replace(super().predict(picture), familiarity=0.1 + 0.8 * colourful)
 
 
 def test_what_looks_unlike_the_training_photos_is_counted_apart(data: Path, things: Path) -> None:

@@ -4,7 +4,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps
 from PIL import __version__ as pillow_version
 from pillow_heif import register_heif_opener
 
-from webapp.domain import DecodedPhoto
 from webapp.errors import BrokenPhotoError, NotAPhotoError, PhotoRefusedError, PhotoTooLargeError
 from webapp.inference.decoding.detect_format import detect_format, refusal_of_picture
 from webapp.inference.decoding.file_structure import (
@@ -39,6 +38,9 @@ VIEW_QUALITY = 85
 # which then gets another number.
 RENDERER = f"1 on Pillow {pillow_version}"
 
+Picture = NDArray[np.uint8] | Image.Image
+"""A decoded photo or part of one: RGB, as an image, or as uint8 of shape (height, width, 3)."""
+
 THUMBNAIL_SIDE = 480
 THUMBNAIL_TYPE = "image/jpeg"
 
@@ -53,8 +55,31 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 
 
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """A photo after `decode_photo`.
+
+    `image` is RGB, upright, at most `max_side` pixels on its longest side. `width` and `height` are
+    those of the whole upright photo in pixels, `format` is Pillow's name of the container ("JPEG",
+    "PNG", …). `has_metadata`: the file carries EXIF, XMP, IPTC or comments, which must not be
+    served to strangers.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    format: str
+    has_metadata: bool
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The image as uint8 RGB of shape (height, width, 3). A copy, which takes as long as a
+        resize: what is only cut and resized stays an image."""
+        return np.asarray(self.image)
+
+
 def decode_photo(content: bytes, *, max_side: int = WORKING_SIDE) -> DecodedPhoto:
-    """Decode an upload: uint8 RGB in sRGB, upright, at most `max_side` pixels on its longest side.
+    """Decode an upload: RGB in sRGB, upright, at most `max_side` pixels on its longest side.
 
     The same bytes give the same pixels. Of several frames the first is taken; what is transparent
     is shown on white. Raises `NotAPhotoError` for a format we do not read, `PhotoTooLargeError`
@@ -72,18 +97,18 @@ def decode_large(content: bytes, *, min_side: int) -> DecodedPhoto:
 def shrink(photo: DecodedPhoto, max_side: int) -> DecodedPhoto:
     """A decoded photo with at most `max_side` pixels on its longest side: whole-number reduction as
     far as it goes, bicubic for the rest."""
-    if max(photo.pixels.shape) <= max_side:
+    if max(photo.image.size) <= max_side:
         return photo
-    image = Image.fromarray(photo.pixels)
+    image = photo.image.copy()
     image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=1.0)
-    return replace(photo, pixels=np.asarray(image))
+    return replace(photo, image=image)
 
 
-def reduce_pixels(pixels: NDArray[np.uint8], min_side: int) -> NDArray[np.uint8]:
+def reduce_to(image: Image.Image, min_side: int) -> Image.Image:
     """Part of a decoded photo, shrunk by a whole number to `min_side` pixels or more, less than
-    twice as many, on its longest side: uint8 RGB."""
-    factor = max(pixels.shape) // min_side
-    return pixels if factor <= 1 else np.asarray(Image.fromarray(pixels).reduce(factor))
+    twice as many, on its longest side."""
+    factor = max(image.size) // min_side
+    return image if factor <= 1 else image.reduce(factor)
 
 
 def working_side(spec: InputSpec) -> int:
@@ -98,9 +123,9 @@ def sampled_side(spec: InputSpec) -> int:
     return round(1.25 * max(spec.height, spec.width))
 
 
-def fit_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+def fit_input(picture: Picture, spec: InputSpec) -> NDArray[np.uint8]:
     """Resize a decoded photo by the card's rule: uint8 RGB of shape (height, width, 3)."""
-    image = Image.fromarray(pixels)
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     size = (spec.width, spec.height)
     if spec.resize == "pad":
         image = ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=(127, 127, 127))
@@ -111,12 +136,12 @@ def fit_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
-def make_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
+def make_thumbnail(picture: Image.Image) -> bytes:
     """A JPEG of a decoded photo for tiles, at most 480 pixels on its longest side, no metadata.
 
     A WebP would be a third smaller and take three times as long, and every upload waits for it.
     """
-    image = Image.fromarray(pixels)
+    image = picture.copy()
     image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
     return encode_jpeg(image, quality=75)
 
@@ -173,7 +198,7 @@ _Picture = tuple[Image.Image, int, int, str, bool]
 
 def _decoded(picture: _Picture) -> DecodedPhoto:
     image, width, height, name, has_metadata = picture
-    return DecodedPhoto(np.asarray(image), width, height, name, has_metadata)
+    return DecodedPhoto(image, width, height, name, has_metadata)
 
 
 def _read(content: bytes, side: int, *, exactly: bool = True) -> _Picture:

@@ -102,9 +102,9 @@ class BoxData:
                 'boxes for them, or in a data folder whose role in the recipe is "others". Of one '
                 f"of these kinds no photo is left for the part {part}: add more."
             )
-        return SceneMaker(
-            scenes, crops, others, (self.recipe.input.height, self.recipe.input.width)
-        )
+        size = self.recipe.input.height, self.recipe.input.width
+        weights = [self.recipe.weight(photo.source) for photo in self.listed(part)]
+        return SceneMaker(scenes, crops, others, size, np.cumsum(weights))
 
 
 def box_kinds(photo: BoxedPhoto, recipe: DetectorRecipe) -> np.ndarray:

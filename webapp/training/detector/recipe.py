@@ -29,6 +29,7 @@ class BoxSource:
     folder: str  # the name of a data folder
     name: str  # how the card speaks of it
     role: Role = "boxes"
+    weight: Annotated[float, Field(gt=0)] = 1.0  # how often a photo with boxes is shown
     licence: str = "not stated"
     note: str = ""
 
@@ -67,6 +68,10 @@ class DetectorRecipe:
         """What the recipe calls the source of a data folder, or the folder's name."""
         source = self._source(folder)
         return source.name if source else folder.resolve().name
+
+    def weight(self, name: str) -> float:
+        """How often the photos of a source are shown, beside those of weight 1."""
+        return next((one.weight for one in self.data if one.name == name), 1.0)
 
     def settings(self) -> dict[str, Any]:
         """What decides the outcome of training, as plain JSON: everything but the texts."""

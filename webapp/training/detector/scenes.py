@@ -34,20 +34,22 @@ class Scene:
 class SceneMaker:
     """Makes views of `size` (height, width) from three kinds of photos.
 
-    `scenes` are photos with their boxes, `crops` are filled by one car each, `others` show no car.
+    `scenes` are photos with their boxes, taken as often as their weights say, `crops` are filled by
+    one car each, `others` show no car.
     """
 
     scenes: Sequence[Scene]
     crops: Sequence[NDArray[np.uint8]]
     others: Sequence[NDArray[np.uint8]]
     size: tuple[int, int]
+    reach: NDArray[np.float64]  # (scenes,), the running sum of their weights
 
     def view(self, rng: np.random.Generator) -> Scene:
         """A random view, `boxes` of at most `MOST_BOXES`."""
         choice = rng.random()
-        if choice < 0.45 or not self.crops:
-            scene = self._window(_any(self.scenes, rng), self.size, rng)
-        elif choice < 0.6:
+        if choice < 0.5 or not self.crops:
+            scene = self._window(self._scene(rng), self.size, rng)
+        elif choice < 0.72:
             scene = self._mosaic(rng)
         else:
             scene = self._composed(rng)
@@ -88,7 +90,7 @@ class SceneMaker:
         for top, bottom in pairwise(down):
             for left, right in pairwise(across):
                 cell = (bottom - top, right - left)
-                part = self._window(_any(self.scenes, rng), cell, rng)
+                part = self._window(self._scene(rng), cell, rng)
                 canvas[top:bottom, left:right] = part.pixels
                 boxes.append(_placed(part.boxes, (left, top, *cell[::-1]), self.size))
                 kinds.append(part.kinds)
@@ -105,7 +107,7 @@ class SceneMaker:
         boxes, kinds = np.zeros((0, 4), np.float32), np.zeros(0, np.int8)
         for is_car in pastes:
             patch = _any(self.crops, rng) if is_car else self._patch(rng)
-            share = float(np.exp(rng.uniform(np.log(0.012), np.log(0.95)))) / len(pastes) ** 0.5
+            share = float(np.exp(rng.uniform(np.log(0.005), np.log(0.95)))) / len(pastes) ** 0.5
             shape = patch.shape[1] / patch.shape[0] / aspect * np.exp(rng.uniform(-0.15, 0.15))
             shape *= height / width  # in pixels of the canvas, then in shares
             across, down = min(1.05, (share * shape) ** 0.5), min(1.05, (share / shape) ** 0.5)
@@ -122,6 +124,10 @@ class SceneMaker:
         return _visible(Scene(np.asarray(canvas), boxes, kinds))
 
     # ---- what they are made of ----
+
+    def _scene(self, rng: np.random.Generator) -> Scene:
+        place = np.searchsorted(self.reach, rng.uniform(0, self.reach[-1]), side="right")
+        return self.scenes[int(place)]
 
     def _ground(self, size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
         """Part of a photo without a car, at times one colour or blurred."""
