@@ -1,13 +1,13 @@
 """Lines of JSON: an object for each photo.
 
 Exports have an `id`, a `ground_truth` and `cars`, whose `box` is its corner, width and height. Data
-sets have a `file` and `boxes`, whose `box` is left, top, right, bottom. All are shares of the
-photo's width and height.
+sets have a `file` and `boxes`, whose `box` is left, top, right, bottom. These are shares of the
+photo's width and height. Hugging Face's `metadata.jsonl` has a `file_name` and perhaps `objects`,
+whose `bbox` are corners, widths and heights in pixels.
 """
 
 import json
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import IO, Any
 
 from pydantic import BaseModel, Field, TypeAdapter
@@ -20,11 +20,11 @@ from webapp.label_files.listed_photo import (
     ListedPhoto,
     checked,
     edges_of,
-    exported_id,
     text_of,
-    uploaded_name,
 )
+from webapp.label_files.usual_names import LABELS, PHOTOS, find_column
 
+_OBJECT_LABELS = f"category categories labels classes {LABELS}"
 _MAX_LINE = 1_000_000  # bytes
 
 
@@ -43,6 +43,11 @@ class _Car(BaseModel):
     found_by: str = ""
 
 
+class _Object(BaseModel):
+    bbox: Edges  # left, top, width, height in pixels
+
+
+_OBJECTS: TypeAdapter[list[_Object]] = TypeAdapter(list[_Object])
 _BOXES: TypeAdapter[list[_Box]] = TypeAdapter(list[_Box])
 _CARS: TypeAdapter[list[_Car]] = TypeAdapter(list[_Car])
 
@@ -61,20 +66,42 @@ def read_json_lines(stream: IO[bytes]) -> Iterator[ListedPhoto]:
             raise BadLabelFileError(f"{where}: This cannot be read: {error}.") from error
         if not isinstance(photo, dict):
             raise BadLabelFileError(f"{where}: This is no JSON object.")
-        boxes = _boxes(photo, where)
-        label = text_of(photo, "ground_truth") or text_of(photo, "label")
-        file = PurePosixPath(text_of(photo, "file"))
-        public_id = exported_id(file.stem)
+        objects = "objects" in photo
+        boxes = _objects(photo["objects"], where) if objects else _boxes(photo, where)
+        name = find_column(PHOTOS, photo)
         yield ListedPhoto(
             where,
-            "" if boxes else label,
-            text_of(photo, "id") or public_id,
+            "" if boxes else _label(photo, LABELS),
+            text_of(photo, "id"),
             text_of(photo, "sha256"),
-            text_of(photo, "filename") or text_of(photo, "file"),
-            uploaded_name(file.name, public_id),
+            text_of(photo, name) if name else "",
+            in_pixels=objects,
             boxes=boxes,
             source=text_of(photo, "source"),
         )
+
+
+def _label(values: dict[str, Any], usual: str) -> str:
+    """The label under a usual name, "" without one. What is no text, such as the number of a class,
+    is said as it stands."""
+    key = find_column(usual, values)
+    label = values[key] if key else None
+    return "" if label is None else label.strip() if isinstance(label, str) else json.dumps(label)
+
+
+def _objects(content: Any, where: str) -> tuple[ListedBox, ...]:
+    """Boxes as Hugging Face has them: a list of objects, or an object of lists."""
+    if isinstance(content, dict):
+        lists = {key: value for key, value in content.items() if isinstance(value, list)}
+        if len({len(value) for value in lists.values()}) > 1:
+            raise BadLabelFileError(f"{where}: objects has lists of different lengths.")
+        content = [
+            dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)
+        ]
+    listed = checked(_OBJECTS, content, f"{where}: objects")
+    labels = [_label(values, _OBJECT_LABELS) for values in content]
+    boxes = zip(listed, labels, strict=True)
+    return tuple(ListedBox(where, edges_of(*mark.bbox), label) for mark, label in boxes)
 
 
 def _boxes(photo: dict[str, Any], where: str) -> tuple[ListedBox, ...] | None:

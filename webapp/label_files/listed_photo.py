@@ -1,12 +1,13 @@
 """What every format of label files gives."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from webapp.errors import BadLabelFileError
+from webapp.label_files.photo_names import ids_of, names_of
 
 Edges = tuple[float, float, float, float]
 """Left, top, right, bottom: in pixels, or as shares of the photo's width and height."""
@@ -34,8 +35,8 @@ class ListedPhoto:
     """What a file says about a photo, in one line or several; "" for what it does not say.
 
     The photo is named by its `id` here, by the `sha256` of its file, or by its file name, which may
-    be a path, and in YOLO's lists lacks the ending; `other_name` is what the file may be called
-    too. `car` is the id of a car of it, which the label is about.
+    be a path or an address, and in YOLO's lists lacks the ending. `car` is the id of a car of it,
+    which the label is about.
 
     Attributes:
         where: The line, for people.
@@ -52,7 +53,6 @@ class ListedPhoto:
     id: str = ""
     sha256: str = ""
     filename: str = ""
-    other_name: str = ""
     car: str = ""
     model: str = ""
     boxes: tuple[ListedBox, ...] | None = None
@@ -61,8 +61,24 @@ class ListedPhoto:
     unreadable: str = ""
     source: str = ""
 
+    @property
+    def names(self) -> list[str]:
+        """What the file of the photo may be called, the likeliest first."""
+        return names_of(self.filename)
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids that the photo, or a car of it, may have here, the likeliest first."""
+        return [name for name in (self.car, self.id, *ids_of(self.filename)) if name]
+
 
 _Value = TypeVar("_Value")
+
+
+def in_file(photo: ListedPhoto, name: str) -> ListedPhoto:
+    """The photo of a list in an archive, whose lines name the list too."""
+    boxes = photo.boxes and tuple(replace(box, where=f"{name}, {box.where}") for box in photo.boxes)
+    return replace(photo, where=f"{name}, {photo.where}", boxes=boxes)
 
 
 def edges_of(left: float, top: float, width: float, height: float) -> Edges:
@@ -103,16 +119,6 @@ def _placed(box: ListedBox, across: float, down: float) -> Edges:
             f"{box.where}: The box {shown} (left, top, right, bottom) reaches out of the photo."
         )
     return max(left, 0.0), max(top, 0.0), min(right, 1.0), min(bottom, 1.0)
-
-
-def exported_id(stem: str) -> str:
-    """The id at the end of an exported name without its ending, "" where there is none."""
-    return stem[-12:] if stem[-13:-12] == "-" else ""
-
-
-def uploaded_name(name: str, public_id: str) -> str:
-    """What an exported file was called before its id was added, "" without an id."""
-    return name.replace(f"-{public_id}", "") if public_id else ""
 
 
 def text_of(values: dict[str, Any], name: str) -> str:

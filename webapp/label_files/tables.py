@@ -13,10 +13,9 @@ from typing import IO, Any
 from webapp.domain import NO_CAR, WHOLE
 from webapp.errors import BadLabelFileError, NoLabelFileError
 from webapp.label_files.listed_photo import ListedBox, ListedPhoto, edges_of
+from webapp.label_files.usual_names import LABELS, PHOTOS, find_column
 from webapp.reports.csv_safety import plain_cell
 
-_LABELS = "ground_truth label class class_name category choice target label_name"
-_NAMES = "filename file_name file image path photo name image_id"
 _CORNERS = (
     "x1 y1 x2 y2",
     "xmin ymin xmax ymax",
@@ -68,27 +67,20 @@ def read_table(stream: IO[bytes]) -> Iterator[ListedPhoto]:
                 yield ListedPhoto(f"line {number}", row[columns.label], **photo)
 
 
-def find_column(usual: str, columns: Sequence[str]) -> str | None:
-    """The column that has the first of the `usual` names, which are separated by spaces; capital
-    letters and underscores do not matter. None when there is none."""
-    plain = {column.lower().replace("_", ""): column for column in reversed(columns)}
-    return next((plain[key] for key in usual.replace("_", "").split() if key in plain), None)
-
-
 def _find_columns(heading: Sequence[str]) -> _Columns:
     corners = _first_group(_CORNERS, heading)
     box = corners or _first_group(_SIDES, heading)
-    label = find_column(_LABELS, heading)
+    label = find_column(LABELS, heading)
     if label is None and not box:
         raise NoLabelFileError(
-            f"The table has no column for the label, such as {', '.join(_LABELS.split()[:3])}. "
+            f"The table has no column for the label, such as {', '.join(LABELS.split()[:3])}. "
             f"It has {', '.join(heading)}."
         )
-    usual = {"id": "id", "sha256": "sha256", "filename": _NAMES}
+    usual = {"id": "id", "sha256": "sha256", "filename": PHOTOS}
     photo = {key: column for key in usual if (column := find_column(usual[key], heading))}
     if not photo:
         raise NoLabelFileError(
-            f"The table has no column for the photo: id, sha256 or {', '.join(_NAMES.split()[:3])}."
+            f"The table has no column for the photo: id, sha256 or {', '.join(PHOTOS.split()[:3])}."
         )
     others = {"model": "truth_model"} | ({} if box else {"car": "car"})
     photo |= {key: column for key in others if (column := find_column(others[key], heading))}

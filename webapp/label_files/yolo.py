@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from pydantic import TypeAdapter
 
@@ -21,8 +20,6 @@ from webapp.label_files.listed_photo import (
     ListedPhoto,
     checked,
     edges_of,
-    exported_id,
-    uploaded_name,
 )
 
 try:  # comes with what training needs; classes.txt does without
@@ -42,12 +39,8 @@ def read_yolo_folder(folder: Path) -> Iterator[ListedPhoto]:
     return _read({path.relative_to(folder).as_posix(): path.read_bytes for path in files})
 
 
-def read_yolo_zip(stream: IO[bytes]) -> Iterator[ListedPhoto]:
+def read_yolo_zip(archive: zipfile.ZipFile) -> Iterator[ListedPhoto]:
     """A photo for each text file. Raises `NoLabelFileError` when there is none."""
-    try:
-        archive = zipfile.ZipFile(stream)
-    except zipfile.BadZipFile as error:
-        raise BadLabelFileError("This is no whole zip file.") from error
 
     def opener(name: str) -> Callable[[], bytes]:
         def read() -> bytes:
@@ -72,12 +65,9 @@ def _read(files: _Files) -> Iterator[ListedPhoto]:
         boxes = _boxes(files, text, names)
         by_detector = _boxes(files, detected, names) if str(detected) in files else []
         scores = {(box.label, box.edges): box.score for box in by_detector}
-        path, public_id = photos.get(photo, photo), exported_id(photo.name)
         yield ListedPhoto(
             str(text),
-            id=public_id,
-            filename=str(path),
-            other_name=uploaded_name(path.name, public_id),
+            filename=str(photos.get(photo, photo)),
             boxes=tuple(
                 replace(box, score=scores[box.label, box.edges], found_by=DETECTOR)
                 if (box.label, box.edges) in scores

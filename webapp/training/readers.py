@@ -11,7 +11,7 @@ from typing import Any
 from webapp.errors import TrainingError
 from webapp.inference.decoding.crop import Box
 from webapp.inference.models.held_out import LabelledPhoto
-from webapp.label_files.tables import find_column
+from webapp.label_files.usual_names import find_column
 from webapp.training.data_files import (
     FileIndex,
     files_in,

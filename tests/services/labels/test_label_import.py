@@ -92,6 +92,28 @@ def test_an_uploaded_name_of_label_studio_is_found_by_what_it_was(upload: Upload
     assert list(plan(json.dumps([task]), "min.json").changes) == [public_id]
 
 
+def test_a_name_without_its_ending_is_enough_where_one_photo_has_it(upload: Upload) -> None:
+    public_id = upload(name="monza.JPG")
+    text = json.dumps({"classes": ["haas"], "labels": {"monza": 0}})
+    assert list(plan(text, "labels.json").changes) == [public_id]
+    upload(name="monza.png", mark=1)
+    assert plan(text, "labels.json").troubles == {"several photos of this name": 1}
+
+
+def test_a_label_of_the_photo_beside_boxes_is_named(upload: Upload) -> None:
+    upload(name="a.jpg")
+    image = '<image id="0" name="a.jpg" width="120" height="80"><tag label="bwt"/>'
+    box = '<box label="haas" xtl="6" ytl="8" xbr="54" ybr="48"/></image>'
+    planned = plan(f"<annotations>{image}{box}</annotations>", "a.xml")
+    assert (planned.drawn, planned.troubles) == (1, {"label of a photo with boxes": 1})
+
+
+@pytest.mark.parametrize("column", ["path", "image", "file_name"])
+def test_an_exported_name_is_found_by_the_id_in_it(upload: Upload, column: str) -> None:
+    public_id = upload(name="monza.jpg")
+    assert list(plan(f"{column},label\nhaas/x-{public_id}.jpg,haas\n").changes) == [public_id]
+
+
 def test_a_name_that_several_photos_have_is_left_out(upload: Upload) -> None:
     upload(name="a.jpg"), upload(name="a.jpg", mark=1)
     planned = plan("filename,label\na.jpg,haas\n")

@@ -52,8 +52,9 @@ _FOLDERS = "folders"
 def _import_command(
     source: Path, labels: str, add: bool, by_name: bool, replace: bool, dry_run: bool, quiet: bool
 ) -> None:
-    """Give photos the labels of SOURCE: a .csv, .tsv or .jsonl file, a .json file of Label Studio
-    or COCO, a .zip of YOLO, or a folder of photos. Its boxes are about the cars here that have
+    """Give photos the labels of SOURCE: a .csv, .tsv or .jsonl file, a .json file of Label Studio,
+    COCO, Datumaro or FiftyOne, an .xml file of CVAT, a .zip of one of these, of YOLO or of folders,
+    or a folder of photos. Its boxes are about the cars here that have
     them; others are drawn.
 
     Photos are found by their id or the SHA-256 of their file, else by file name. A folder's labels

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from webapp.domain import ANY_CAR, DETECTOR, NONE_OF_THESE, VERDICTS, Box
@@ -11,6 +11,7 @@ from webapp.errors import BadBoxError, BadLabelFileError
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import all_labels
 from webapp.label_files.listed_photo import Edges, ListedBox, ListedPhoto, placed_boxes
+from webapp.label_files.photo_names import with_endings, without_ending
 from webapp.services.cars.boxes import check_box
 from webapp.services.exports.export_format import folder_of
 from webapp.services.labels.box_matching import match_boxes
@@ -124,6 +125,9 @@ class _Planner:
         for line, photo, named in known:
             if line.unreadable:
                 self.plan.add_trouble("unreadable boxes", line.where, line.unreadable)
+            if line.boxes and line.label:
+                what = f"{line.label[:80]}: it has boxes too, and no box has this label."
+                self.plan.add_trouble("label of a photo with boxes", line.where, what)
             if not line.boxes:
                 self._add_label(line, photo, named)
             elif photo := photo or self._photo_by_name(line, named):
@@ -233,29 +237,23 @@ class _Planner:
 def _find_photos(lines: Sequence[ListedPhoto]) -> list[tuple[ListedPhoto, Any, list[Any]]]:
     """Each line with the photo that has its id or SHA-256, or a car with its id; or None and the
     photos of its file name."""
-    wanted = {name for line in lines for name in (line.car, line.id) if name}
+    wanted = {name for line in lines for name in line.ids}
     ids = {row.public_id: row for row in storage.find_photos(Photo.public_id, wanted)}
     ids |= {row.car: row for row in storage.find_photos(Car.public_id, wanted)}
     wanted = {line.sha256.lower() for line in lines if line.sha256}
     sha256s = {row.sha256: row for row in storage.find_photos(Photo.sha256, wanted)}
     photos = [
-        ids.get(line.car) or ids.get(line.id) or sha256s.get(line.sha256.lower()) for line in lines
+        next((ids[name] for name in line.ids if name in ids), sha256s.get(line.sha256.lower()))
+        for line in lines
     ]
     pairs = list(zip(lines, photos, strict=True))
-    wanted = {name for line, photo in pairs if photo is None for name in _file_names(line)}
+    names = {name for line, photo in pairs if photo is None for name in line.names}
     named: dict[str, list[Any]] = {}
-    for row in storage.find_photos(Photo.filename, wanted):
-        named.setdefault(row.filename, []).append(row)
-    by_name = [
-        next((named[name] for name in _file_names(line) if name in named), []) for line in lines
-    ]
+    for row in storage.find_photos(Photo.filename, set(chain(*map(with_endings, names)))):
+        for name in {row.filename, without_ending(row.filename)}:
+            named.setdefault(name, []).append(row)
+    by_name = [next((named[name] for name in line.names if name in named), []) for line in lines]
     return [(*pair, rows) for pair, rows in zip(pairs, by_name, strict=True)]
-
-
-def _file_names(line: ListedPhoto) -> list[str]:
-    """What the file of a line may be called, without its folders."""
-    names = (line.filename.replace("\\", "/").rpartition("/")[2], line.other_name)
-    return [name for name in names if name]
 
 
 def names_of_labels(cards: Sequence[ModelCard]) -> dict[str, str]:

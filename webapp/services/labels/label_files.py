@@ -64,13 +64,13 @@ def keep_folder(files: Iterable[tuple[str, str]], *, who: Who) -> str:
         chosen, *parts = PurePosixPath(path.replace("\\", "/")).parts or ("",)
         if len(parts) > 1 and not any(part.startswith(".") for part in parts):
             name, line = chosen, folder_line(PurePosixPath(*parts), sha256)
-            rows.append((line.id, line.sha256, line.filename, line.label))
+            rows.append((line.sha256, line.filename, line.label))
     if not rows:
         raise BadLabelFileError(
             "The folder has no folders with photos in it. "
             "Choose the one that has a folder for each class."
         )
-    table = to_csv(("id", "sha256", "filename", "label"), rows)
+    table = to_csv(("sha256", "filename", "label"), rows)
     return keep_file(f"{name[:200]}.csv", table.encode(), who=who)
 
 

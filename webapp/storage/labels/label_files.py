@@ -1,7 +1,7 @@
 """Photos that label files are about, and files that wait to be imported. Nothing here commits."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,23 +10,28 @@ from sqlalchemy import delete, literal, select
 from webapp.storage.database import db
 from webapp.storage.tables import Car, LabelEvent, LabelFile, Photo
 
+_VALUES = 30_000  # that one statement may have, in the smallest builds of SQLite
 
-def find_photos(column: Any, values: Collection[str]) -> Sequence[Any]:
+
+def find_photos(column: Any, values: Iterable[str]) -> Sequence[Any]:
     """The photos with one of these values in a column of theirs or of their cars, with what is
     known of their main car; with a column of `Car` that of the car, and `car` is its id, else "".
     """
-    if not values:  # by file name this takes a look at every photo
-        return []
     of_car = column.class_ is Car
     state, car = (Car, Car.public_id) if of_car else (Photo, literal(""))
     columns = (
         *(Photo.id.label("number"), Photo.public_id, Photo.sha256, Photo.filename),
         *(Photo.width, Photo.height, state.ground_truth, state.truth_model, car.label("car")),
     )
-    statement = select(*columns).where(Photo.deleted_at.is_(None), column.in_(values))
+    statement = select(*columns).where(Photo.deleted_at.is_(None))
     if of_car:
         statement = statement.join(Car, Car.photo_id == Photo.id)
-    return db.session.execute(statement).all()
+    values = sorted(values)  # by file name each reading takes a look at every photo
+    return [
+        row
+        for start in range(0, len(values), _VALUES)
+        for row in db.session.execute(statement.where(column.in_(values[start : start + _VALUES])))
+    ]
 
 
 def cars_of(numbers: Collection[int]) -> dict[int, list[Any]]:

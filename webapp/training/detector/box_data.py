@@ -15,7 +15,7 @@ from webapp.label_files.registry import read_labels
 from webapp.label_files.yolo import read_yolo_folder
 from webapp.training.data_files import FileIndex
 
-_LISTS = (".csv", ".tsv", ".jsonl", ".json")
+_LISTS = (".csv", ".tsv", ".jsonl", ".json", ".xml")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,8 @@ def _says_where(photo: ListedPhoto) -> bool:
 
 def _find(listed: ListedPhoto, index: FileIndex, folder: Path) -> Path:
     name = listed.filename or listed.id
-    paths = index.find(name) or index.find(listed.other_name)
+    tried = map(index.find, (name, *listed.names))
+    paths = next((paths for paths in tried if paths), [])
     if not paths:
         raise BadLabelFileError(f"{listed.where}: There is no photo {name!r} in {folder}.")
     if len(paths) > 1:
