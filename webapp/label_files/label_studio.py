@@ -51,23 +51,13 @@ def read_label_studio(
         where = f"{called} {number}"
         inner = task.get("data")
         data: dict[str, Any] = inner if isinstance(inner, dict) else task
-<<<<<<< HEAD
-        address = urlsplit(text_of(data, "image") or text_of(task, "file_upload"))
-        path = next(iter(parse_qs(address.query).get("d", [])), unquote(address.path))
-        name = path.rpartition("/")[2]
-        results = _results(task, where)
-        boxes, unreadable = _boxes(results or [], where), _unreadable(task, results or [])
-        label = _photo_label(results or []) or text_of(task, "choice") or text_of(task, "label")
-        cars = any(box.label != NO_CAR for box in boxes)
-        seen = results is not None and (cars or label in ("", NO_CAR))
-=======
         results, cut = _results(task, where), ""
         if results is None and data is task:
             results, cut = _short_results(task)
         boxes = _boxes(results or [], where)
         label = _photo_label(results or [])
-        seen = results is not None and (boxes or label in ("", NO_CAR))
->>>>>>> a0bdaf6 (Read labels of CVAT, Datumaro, FiftyOne, Hugging Face and Label Studio's tables; know photos by what tools made of their names)
+        cars = any(box.label != NO_CAR for box in boxes)
+        seen = results is not None and (cars or label in ("", NO_CAR))
         yield ListedPhoto(
             where,
             label,
