@@ -26,7 +26,7 @@ def _write(records: Iterable[Record], run: ExportRun) -> Iterator[bytes]:
     yield f'{{"info": {json.dumps(about)}, "licenses": [], "images": ['.encode()
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as annotations:
         for image, record in enumerate(records, 1):
-            yield json_item(_image(image, record, run.order.base_url), first=image == 1)
+            yield json_item(_image(image, record, run), first=image == 1)
             for car in _annotated(record):
                 number += 1
                 mark = {"id": number, "image_id": image} | _mark(car, record, run)
@@ -42,15 +42,16 @@ def _write(records: Iterable[Record], run: ExportRun) -> Iterator[bytes]:
     yield f'\n], "categories": {json.dumps(listed, ensure_ascii=False)}}}\n'.encode()
 
 
-def _image(number: int, record: Record, base_url: str) -> dict[str, Any]:
+def _image(number: int, record: Record, run: ExportRun) -> dict[str, Any]:
+    """An image, called as in the folders of the same export."""
     row = record.row
     image = {
         "id": number,
-        "file_name": path_of(record),
+        "file_name": path_of(record, run.format_of(row)),
         "width": row.width,
         "height": row.height,
         "date_captured": moment(row.created_at),
-        "coco_url": f"{base_url}/photos/{row.public_id}/file",
+        "coco_url": f"{run.order.base_url}/photos/{row.public_id}/file",
         "marque_id": row.public_id,
         "sha256": row.sha256,
     }
