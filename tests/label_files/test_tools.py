@@ -55,6 +55,10 @@ def test_a_photo_is_known_by_its_name_whatever_a_tool_made_of_it(text: str) -> N
     assert "monza 1.jpg" in names_of(text)
 
 
+def test_a_copy_is_known_by_its_number_without_parentheses() -> None:
+    assert "monza (2).jpg" in names_of("/data/upload/3/0a1b2c3d-monza_2.jpg")
+
+
 def test_an_exported_name_has_an_id_at_its_end() -> None:
     assert ids_of("haas/monza-Ab3_x-yZ90Qw.jpg") == ["Ab3_x-yZ90Qw"]
     assert ids_of("monza.jpg") == []
@@ -239,6 +243,13 @@ def test_a_list_in_a_zip_is_read_and_named() -> None:
     image = '<image id="0" name="a.jpg" width="1" height="1"><tag label="haas"/></image>'
     (photo,) = zipped({"annotations.xml": f"<annotations>{image}</annotations>", "a.jpg": ""})
     assert (photo.label, photo.where) == ("haas", "annotations.xml, image 0")
+
+
+def test_the_boxes_of_darknet_lie_beside_the_photos() -> None:
+    text = "obj_train_data/monza.txt"
+    files = {"obj.names": "haas\nbwt\n", text: "1 0.25 0.4 0.3 0.4\n", "train.txt": "x"}
+    (photo,) = zipped(files | {"obj_train_data/monza.jpg": ""})
+    assert (photo.names, boxes(photo)) == (["monza.jpg"], [("bwt", EDGES)])
 
 
 def test_folders_in_a_zip_are_labels_below_splits_too() -> None:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from webapp.domain import PHOTO_ENDINGS
 
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")  # Label Studio's; it makes spaces to underscores too
+_COPY = re.compile(r" (\d+)(?=\.\w+$)")  # of "monza (2).jpg", whose parentheses it removes
 _EXPORTED = re.compile(r"-([A-Za-z0-9_-]{12})(?=(\.[A-Za-z]{2,5})?$)")  # what our exports add
 _COMMON = (".JPG", ".JPEG", ".PNG")  # as cameras write them
 
@@ -23,6 +24,7 @@ def names_of(text: str) -> list[str]:
         names += [added.sub("", name) for name in names]
     if any(map(_UPLOAD.match, names)):
         names += [name.replace("_", " ") for name in names]
+        names += [_COPY.sub(r" (\1)", name) for name in names]
     return [name for name in dict.fromkeys(names) if name]
 
 

@@ -1,4 +1,5 @@
-"""YOLO: folders `labels/` beside `images/`, a text file for each photo, a line for each box.
+"""YOLO: folders `labels/` beside `images/`, a text file for each photo, a line for each box; or as
+Darknet has it, the text files beside the photos in `obj_train_data/`, and names in `obj.names`.
 
 A line has the number of the class, the middle of the box (x, y), its width and its height as shares
 of the photo, and in predictions the score. `classes.txt` or `data.yaml` names the classes. A photo
@@ -6,6 +7,7 @@ without a text file is not listed; one whose text file is empty shows no object.
 `detected/` too, where exports put predictions, are those of a detector.
 """
 
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -27,7 +29,8 @@ try:  # comes with what training needs; classes.txt does without
 except ImportError:
     yaml = None
 
-_CLASSES = "classes.txt"
+_CLASSES, _DARKNET_CLASSES = "classes.txt", "obj.names"
+_OF_TEXTS = re.compile("labels|obj_[A-Za-z]+_data")  # Darknet's have the photos too
 _MAX_TEXT = 1_000_000  # bytes of a text file
 _NAMES: TypeAdapter[list[str] | dict[int, str]] = TypeAdapter(list[str] | dict[int, str])
 _Files = Mapping[str, Callable[[], bytes]]
@@ -54,8 +57,8 @@ def read_yolo_zip(archive: zipfile.ZipFile) -> Iterator[ListedPhoto]:
 
 def _read(files: _Files) -> Iterator[ListedPhoto]:
     paths = [PurePosixPath(name) for name in files]
-    texts = [path for path in paths if path.suffix == ".txt" and "labels" in path.parts[:-1]]
-    texts = [path for path in texts if path.name != _CLASSES]
+    texts = [path for path in paths if path.suffix == ".txt" and path.name != _CLASSES]
+    texts = [path for path in texts if any(map(_OF_TEXTS.fullmatch, path.parts[:-1]))]
     if not texts:
         raise NoLabelFileError("There is no folder labels/ with text files, as YOLO has it.")
     names = _class_names(files)
@@ -63,7 +66,9 @@ def _read(files: _Files) -> Iterator[ListedPhoto]:
     for text in texts:
         photo, detected = _beside(text, "images").with_suffix(""), _beside(text, "detected")
         boxes = _boxes(files, text, names)
-        by_detector = _boxes(files, detected, names) if str(detected) in files else []
+        by_detector = (
+            _boxes(files, detected, names) if str(detected) in files and detected != text else []
+        )
         scores = {(box.label, box.edges): box.score for box in by_detector}
         yield ListedPhoto(
             str(text),
@@ -78,7 +83,9 @@ def _read(files: _Files) -> Iterator[ListedPhoto]:
 
 
 def _beside(text: PurePosixPath, folder: str) -> PurePosixPath:
-    """The path of a text file in another folder beside `labels/`."""
+    """The path of a text file in another folder beside `labels/`; its own without that."""
+    if "labels" not in text.parts:
+        return text
     place = text.parts.index("labels")
     return PurePosixPath(*text.parts[:place], folder, *text.parts[place + 1 :])
 
@@ -112,7 +119,7 @@ def _box(line: str, where: str, names: Mapping[int, str]) -> ListedBox:
 def _class_names(files: _Files) -> Mapping[int, str]:
     """The names of the classes by number."""
     by_name = {PurePosixPath(name).name: name for name in sorted(files, key=len, reverse=True)}
-    if path := by_name.get(_CLASSES):
+    if path := by_name.get(_CLASSES) or by_name.get(_DARKNET_CLASSES):
         return dict(enumerate(line.strip() for line in _text(files, path).splitlines()))
     for name in ("data.yaml", "data.yml"):
         if path := by_name.get(name):
