@@ -113,8 +113,8 @@ def fill(path: Path, photos: int) -> None:
     parameters = {"model": MODEL, "distribution": _DISTRIBUTION, "pictures": len(pictures)}
     for statement in _FROM_PHOTOS:
         run(statement, parameters)
-    bands = (f"(dhash >> {BAND_BITS * band}) & {2**BAND_BITS - 1}" for band in range(BANDS))
-    run(f"INSERT INTO photo_hashes SELECT id, dhash, {', '.join(bands)} FROM photos")
+    bands = (f"(phash >> {BAND_BITS * band}) & {2**BAND_BITS - 1}" for band in range(BANDS))
+    run(f"INSERT INTO photo_hashes SELECT id, phash, {', '.join(bands)} FROM photos")
     for _name, sql in indexes:
         run(sql)
     run("COMMIT")
@@ -226,7 +226,7 @@ def _describe(number: int, created_at: datetime) -> dict[str, Any]:
         "uploader_id": uploader,
         "source": source,
         "batch": f"u{number // 20}",
-        "dhash": number // 50 if repeated else number * 6364136223846793005 % 2**63,
+        "phash": number // 50 if repeated else number * 6364136223846793005 % 2**63,
         "has_duplicate": repeated,
         "starred": number % 997 == 0,
     }

@@ -5,30 +5,33 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
 from PIL import Image
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, inspect, text
 
 from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.domain import BANDS, hash_bands
 from webapp.extensions import get_registry
 from webapp.gallery_filter import GalleryFilter
+from webapp.inference.decoding.images import make_thumbnail, thumbnail_hash
 from webapp.services.labels.relabel import remember_label_sets
 from webapp.services.photos.gallery import gallery_page
 from webapp.storage.database import db
 from webapp.storage.photos.lookalikes import near_photos
 from webapp.storage.sqlite import is_not_of_index
 from webapp.storage.stats import counters, stats
-from webapp.storage.tables import Photo, PhotoHash
+from webapp.storage.tables import Photo
 
+CARS = Path(__file__).parent / "pictures" / "cars"
 PHOTO = {"filename": "a.jpg", "width": 1, "height": 1, "bytes": 1, "format": "JPEG"} | {
     "has_metadata": False,
     "created_at": "2026-01-01",
@@ -146,19 +149,25 @@ def test_people_who_disagreed_before_it_was_noticed_are_found(empty_app: Flask) 
     assert rows("SELECT id FROM photos WHERE disputed") == [1]
 
 
-def test_pictures_of_before_are_found_by_their_hashes(empty_app: Flask) -> None:
-    upgrade(revision="0009")
-    hashes = {1: -(2**62) - 5, 2: -(2**62) - 6, 3: 2**62, 4: None}
+def test_pictures_of_before_get_perceptual_hashes_from_their_thumbnails(empty_app: Flask) -> None:
+    upgrade(revision="0022")
+    with Image.open(CARS / "haas.jpg") as picture, Image.open(CARS / "bwt.jpg") as other:
+        small = picture.resize((160, 120))
+        copies = [make_thumbnail(np.asarray(image)) for image in (picture, small, other)]
+        flat = make_thumbnail(np.full((80, 120, 3), 90, np.uint8))
+    thumbnails = dict(enumerate([*copies, copies[0], flat, b"broken"], 1))
     with db.engine.begin() as connection:
-        for number, dhash in hashes.items():
-            add_photo(connection, number, dhash=dhash, **MIRRORED)
+        for number, content in thumbnails.items():
+            add_photo(connection, number, dhash=number, **MIRRORED)
+            add(connection, "thumbnails", photo_id=number, content=content)
     upgrade()
-    kept = {row.photo_id: row for row in db.session.execute(select(PhotoHash)).scalars()}
-    assert {
-        number: [getattr(row, f"band{band}") for band in range(BANDS)]
-        for number, row in kept.items()
-    } == {number: hash_bands(dhash) for number, dhash in hashes.items() if dhash is not None}
-    assert [photo.id for photo in near_photos(db.session.get_one(Photo, 1), 5)] == [2]
+    assert [db.session.get_one(Photo, number).phash for number in thumbnails] == [
+        *map(thumbnail_hash, list(thumbnails.values())[:4]),
+        None,
+        None,
+    ]
+    assert [photo.id for photo in near_photos(db.session.get_one(Photo, 1), 5)] == [4, 2]
+    assert rows("SELECT id FROM photos WHERE has_duplicate") == [1, 2, 4]
 
 
 def test_preparing_completes_the_label_sets_of_an_older_history(

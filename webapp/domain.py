@@ -24,7 +24,7 @@ VERDICTS = (NONE_OF_THESE, UNUSABLE, NO_CAR)
 
 ALL_MODELS = "all"  # instead of a model's name: every live model; no model may carry this name
 
-BANDS, BAND_BITS = 5, 13  # of a difference hash
+BANDS, BAND_BITS = 5, 13  # of a perceptual hash
 
 # how the names of photos end, in folders with other files; what a file is, its content says
 _ENDINGS = "jpg jpeg jfif png webp gif bmp tif tiff avif heic heif mpo"
@@ -36,10 +36,10 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def hash_bands(dhash: int) -> list[int]:
+def hash_bands(phash: int) -> list[int]:
     """A signed hash of 64 bits in five bands: four of 13 bits from the lowest on, and the 12 that
     remain."""
-    bits = dhash & (2**64 - 1)
+    bits = phash & (2**64 - 1)
     return [bits >> BAND_BITS * band & 2**BAND_BITS - 1 for band in range(BANDS)]
 
 

@@ -254,7 +254,7 @@ _SAME = {
     "shown_margin": 300_000,
     "confidence": 300_000,
     "margin": 300_000,
-    "dhash": 900_000,
+    "phash": 900_000,
     "photo_id": 1_000_000,
     "car_id": 1_000_000,
     "car_count": 4,

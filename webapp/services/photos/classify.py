@@ -191,7 +191,7 @@ def _store(
         delete_hash=hashlib.sha256(token.encode()).hexdigest(),
         source=origin.place,
         batch=origin.batch or None,
-        dhash=thumbnail_hash(classified.thumbnail),
+        phash=thumbnail_hash(classified.thumbnail),
         car_count=count_cars(classified),
         detector_version=classified.detector_version,
     )

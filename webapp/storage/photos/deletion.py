@@ -12,7 +12,7 @@ from webapp.storage.database import db, update_rows
 from webapp.storage.stats import counters
 from webapp.storage.tables import Car, Photo, now
 
-_HASHES = 1_000  # difference hashes in one query
+_HASHES = 1_000  # perceptual hashes in one query
 _AT_ONCE = 2_000  # numbers of photos in one query
 _labelled = exists().where(Car.photo_id == Photo.id, Car.ground_truth.is_not(None))
 
@@ -41,7 +41,7 @@ def restore(which: Any) -> int:
 def _move(which: Any, values: dict[str, Any]) -> int:
     """Take photos out of sight or back, with their duplicates and the counters."""
     paired = or_(Photo.has_duplicate, Photo.deleted_at.is_not(None))
-    hashed = select(Photo.dhash).distinct().where(which, paired, Photo.dhash.is_not(None))
+    hashed = select(Photo.phash).distinct().where(which, paired, Photo.phash.is_not(None))
     hashes = db.session.scalars(hashed).all()
     change = update(Photo).where(which).values(values).returning(Photo.id)
     unseen = {"synchronize_session": False}
@@ -53,14 +53,14 @@ def _move(which: Any, values: dict[str, Any]) -> int:
 
 
 def _refresh_duplicates(hashes: Sequence[int | None]) -> None:
-    """Bring up to date which of the photos with these difference hashes have a duplicate. One that
+    """Bring up to date which of the photos with these perceptual hashes have a duplicate. One that
     was deleted is nobody's duplicate."""
     for start in range(0, len(hashes), _HASHES):
-        theirs = and_(Photo.dhash.in_(hashes[start : start + _HASHES]), Photo.deleted_at.is_(None))
+        theirs = and_(Photo.phash.in_(hashes[start : start + _HASHES]), Photo.deleted_at.is_(None))
         for value, several in ((True, func.count() > 1), (False, func.count() == 1)):
-            which = select(Photo.dhash).where(theirs).group_by(Photo.dhash).having(several)
+            which = select(Photo.phash).where(theirs).group_by(Photo.phash).having(several)
             stale = and_(Photo.deleted_at.is_(None), Photo.has_duplicate.is_(not value))
-            change = update(Photo).where(Photo.dhash.in_(which), stale)
+            change = update(Photo).where(Photo.phash.in_(which), stale)
             update_rows(change.values(has_duplicate=value))
 
 

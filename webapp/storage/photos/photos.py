@@ -120,7 +120,7 @@ def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str,
 # ---- writing ----
 
 
-_same_hash = and_(Photo.dhash == bindparam("its_dhash"), Photo.deleted_at.is_(None))
+_same_hash = and_(Photo.phash == bindparam("its_phash"), Photo.deleted_at.is_(None))
 _insert_photo = (
     insert(Photo)
     .values(has_duplicate=exists().where(_same_hash))
@@ -132,14 +132,14 @@ def add_photo(photo: Photo, thumbnail: bytes, cars: Sequence[Car]) -> None:
     """Add a photo, its cars, its thumbnail and its place in the indexes; photo and cars have an
     `id` afterwards. The predictions of the cars are inserted by the caller.
 
-    Photos with the same difference hash have a duplicate from now on.
+    Photos with the same perceptual hash have a duplicate from now on.
     """
     for car in cars:
         state.start(car, photo)
-    values = {"its_dhash": photo.dhash, **column_values(photo)}
+    values = {"its_phash": photo.phash, **column_values(photo)}
     photo.id, photo.has_duplicate = db.session.connection().execute(_insert_photo, values).one()
     if photo.has_duplicate:
-        others = and_(Photo.dhash == photo.dhash, Photo.deleted_at.is_(None))
+        others = and_(Photo.phash == photo.phash, Photo.deleted_at.is_(None))
         change = update(Photo).where(others, Photo.has_duplicate.is_(False))
         update_rows(change.values(has_duplicate=True))
     insert_cars(photo, cars)
@@ -150,9 +150,9 @@ def add_photo(photo: Photo, thumbnail: bytes, cars: Sequence[Car]) -> None:
 
 def add_hash(photo: Photo) -> None:
     """Add the bands of a photo's hash, if its picture has structure."""
-    if photo.dhash is not None:
-        columns = {f"band{n}": band for n, band in enumerate(hash_bands(photo.dhash))}
-        insert_row(PhotoHash(photo_id=photo.id, dhash=photo.dhash, **columns))
+    if photo.phash is not None:
+        columns = {f"band{n}": band for n, band in enumerate(hash_bands(photo.phash))}
+        insert_row(PhotoHash(photo_id=photo.id, phash=photo.phash, **columns))
 
 
 def delete_photo(photo: Photo) -> None:

@@ -54,7 +54,7 @@ class Photo(CarState, Base):
     that they are no car; None while no detector has looked: the whole photo counts as one.
     `detector_version` is the version that looked last. `source` is the interface it came
     through ("" for photos of before that was kept), `batch` what came together with it.
-    `dhash` is the difference hash of its picture as a signed number (None when it has no
+    `phash` is the perceptual hash of its picture as a signed number (None when it has no
     structure), and `has_duplicate` tells that another photo, not a deleted one, has the same. A
     photo with `deleted_at` is forgotten for everybody and waits for its end; `deleted_batch` and
     `starred_batch` name the action that can be taken back.
@@ -71,7 +71,7 @@ class Photo(CarState, Base):
             for second in ("shown_confidence", "shown_margin")
         ),
         _of_kept("ground_truth", "shown_confidence"),
-        Index("ix_photos_dhash", "dhash"),
+        Index("ix_photos_phash", "phash"),
         partial_index("ix_photos_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
         partial_index(
             "ix_photos_deleted_batch", "deleted_batch", where="deleted_batch IS NOT NULL"
@@ -101,7 +101,7 @@ class Photo(CarState, Base):
     delete_hash: Mapped[str | None] = mapped_column(String(64))
     source: Mapped[str] = mapped_column(String(16), default="")
     batch: Mapped[str | None] = mapped_column(String(24))
-    dhash: Mapped[int | None] = mapped_column(BigInteger)
+    phash: Mapped[int | None] = mapped_column(BigInteger)
     has_duplicate: Mapped[bool] = mapped_column(Boolean, default=False)
     starred: Mapped[bool] = mapped_column(Boolean, default=False)
     starred_batch: Mapped[str | None] = mapped_column(String(24))
@@ -210,18 +210,18 @@ class TopLabel(Base):
 
 
 class PhotoHash(Base):
-    """The 64 bits of a photo's difference hash in five bands of 13 or 12, so that hashes that
-    differ in up to four bits are found by an index: four changed bits leave at least one of five
-    bands as it was. See docs/decisions/0011-near-and-suspected.md."""
+    """The 64 bits of a photo's perceptual hash in five bands of 13 or 12, so that hashes that
+    differ in up to six bits are found by an index: six changed bits leave one of five bands as it
+    was, or change one bit of it. See docs/decisions/0011-near-and-suspected.md."""
 
     __tablename__ = "photo_hashes"
     __table_args__ = tuple(
-        Index(f"ix_photo_hashes_band{band}", f"band{band}", "photo_id", "dhash")
+        Index(f"ix_photo_hashes_band{band}", f"band{band}", "photo_id", "phash")
         for band in range(5)
     )
 
     photo_id: Mapped[PhotoKey]
-    dhash: Mapped[int] = mapped_column(BigInteger)
+    phash: Mapped[int] = mapped_column(BigInteger)
     band0: Mapped[int]
     band1: Mapped[int]
     band2: Mapped[int]
