@@ -106,6 +106,14 @@ def test_a_coco_annotation_without_a_box_labels_its_image() -> None:
     assert (photo.boxes, photo.label) == (None, "haas")
 
 
+def test_several_labels_of_a_coco_image_are_no_label_and_are_told() -> None:
+    categories = [{"id": 1, "name": "haas"}, {"id": 2, "name": "bwt"}]
+    marks = [{"image_id": 1, "category_id": number} for number in (1, 2, 1)]
+    content = {"images": [{"id": 1}], "annotations": marks, "categories": categories}
+    (photo,) = lines(json.dumps(content), "a.json")
+    assert photo.label == "haas and bwt"
+
+
 def test_an_exported_coco_image_without_annotation_was_perhaps_not_looked_at() -> None:
     mark = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}
     images = [{"id": 1}, {"id": 2, "marque_id": "x"}, {"id": 3, "marque_id": "y"}, {"id": 4}]

@@ -176,6 +176,12 @@ def test_another_shape_of_datumaro_is_named() -> None:
     assert "polygon" in datumaro({"type": "polygon", "label_id": 0, "points": [1]}).unreadable
 
 
+def test_an_outline_of_datumaro_in_the_group_of_a_box_is_of_the_same_object() -> None:
+    box = {"type": "bbox", "label_id": 0, "bbox": [6, 8, 48, 40], "group": 4}
+    photo = datumaro({"type": "polygon", "label_id": 0, "points": [1], "group": 4}, box)
+    assert (photo.unreadable, boxes(photo)) == ("", [("haas", [6, 8, 54, 48])])
+
+
 # ---- CVAT ----
 
 
@@ -192,6 +198,12 @@ def test_a_tag_of_cvat_is_the_label_of_its_image() -> None:
 def test_a_box_of_cvat_is_in_pixels() -> None:
     (photo,) = cvat('<box label="haas" xtl="6.00" ytl="8.00" xbr="54.00" ybr="48.00"/>')
     assert (photo.size, boxes(photo)) == ((120, 80), [("haas", [6, 8, 54, 48])])
+
+
+def test_an_outline_of_cvat_in_the_group_of_a_box_is_of_the_same_object() -> None:
+    box = '<box label="haas" xtl="6" ytl="8" xbr="54" ybr="48" group_id="4"/>'
+    (photo,) = cvat(f'<polygon label="haas" points="1,2;3,4;5,6" group_id="4"/>{box}')
+    assert (photo.unreadable, boxes(photo)) == ("", [("haas", [6, 8, 54, 48])])
 
 
 @pytest.mark.parametrize(

@@ -58,14 +58,14 @@ def read_coco(content: dict[str, Any]) -> Iterator[ListedPhoto]:
     marks = _marks(coco, boxed)
     for image in coco.images:
         own = marks[image.id]
-        whole = [box for box, mark in own if mark.bbox is None or mark.found_by == WHOLE]
+        whole = [box.label for box, mark in own if mark.bbox is None or mark.found_by == WHOLE]
         unseen = whole or (image.marque_id and not own and image.verdict != NO_CAR)
         where = f"image {image.id}"
         no_cars = [ListedBox(where, edges_of(*box), NO_CAR) for box in image.no_car]
         boxes = (*(box for box, _mark in own), *no_cars) if boxed and not unseen else None
         yield ListedPhoto(
             where,
-            whole[-1].label if whole else image.verdict,
+            " and ".join(dict.fromkeys(whole)) or image.verdict,
             image.marque_id,
             image.sha256,
             image.file_name,

@@ -13,7 +13,8 @@ _EDGES = ("xtl", "ytl", "xbr", "ybr")
 
 
 def read_cvat(text: str) -> Iterator[ListedPhoto]:
-    """A photo for each image. One without a box says nothing of where objects are."""
+    """A photo for each image. One without a box says nothing of where objects are; an outline in
+    the group of a box is of the same object."""
     if "<!DOCTYPE" in text:
         raise BadLabelFileError("The XML has a document type of its own, which CVAT's never has.")
     try:
@@ -28,7 +29,9 @@ def read_cvat(text: str) -> Iterator[ListedPhoto]:
         where = f"image {image.get('id', '')}"
         marks = [mark for mark in image if mark.tag != "tag"]
         tags = [tag.get("label", "") for tag in image.iter("tag")]
-        shapes = [mark.tag for mark in marks if mark.tag != "box"]
+        boxed = {mark.get("group_id", "0") for mark in marks if mark.tag == "box"} - {"0"}
+        others = [mark for mark in marks if mark.tag != "box"]
+        shapes = [mark.tag for mark in others if mark.get("group_id") not in boxed]
         shapes += ["turned box" for mark in marks if _number(mark, "rotation", where, "0")]
         size = [_number(image, name, where) for name in ("width", "height")]
         yield ListedPhoto(

@@ -30,6 +30,7 @@ class _Categories(BaseModel):
 class _Annotation(BaseModel):
     type: str
     label_id: int | None = None
+    group: int = 0  # 0: none
     bbox: Edges | None = None  # left, top, width, height in pixels
     attributes: dict[str, Any] = {}
 
@@ -54,13 +55,14 @@ _DATUMARO = TypeAdapter(_Datumaro)
 
 
 def read_datumaro(content: dict[str, Any]) -> Iterator[ListedPhoto]:
-    """A photo for each item, and for each further label of it. One without a box says nothing of
-    where objects are."""
+    """A photo for each item. One without a box says nothing of where objects are; an outline in the
+    group of a box is of the same object."""
     listed = checked(_DATUMARO, content, "Datumaro's JSON")
     names = dict(enumerate(name.name for name in listed.categories.label.labels))
     for item in listed.items:
         where, image = f"item {item.id[:80]}", item.image or _Image()
         boxes, labels, unreadable = [], [], ""
+        boxed = {mark.group for mark in item.annotations if mark.type == "bbox" and mark.group}
         for mark in item.annotations:
             label = "" if mark.label_id is None else names.get(mark.label_id, str(mark.label_id))
             if mark.type == "bbox" and mark.bbox and not mark.attributes.get("rotation"):
@@ -68,7 +70,7 @@ def read_datumaro(content: dict[str, Any]) -> Iterator[ListedPhoto]:
                 boxes.append(ListedBox(where, edges_of(*mark.bbox), label, crowd=crowd))
             elif mark.type == "label":
                 labels.append(label)
-            elif mark.type not in _NO_SHAPES:
+            elif mark.type not in _NO_SHAPES and mark.group not in boxed:
                 shape = "turned box" if mark.type == "bbox" else mark.type
                 unreadable = f"An annotation is a {shape}. Only upright boxes are read."
         yield ListedPhoto(

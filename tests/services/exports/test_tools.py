@@ -24,9 +24,11 @@ from tests.conftest import ROOT, draw
 from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.extensions import get_tools
+from webapp.label_files.registry import read_labels
 from webapp.services.exports.downloads import start_export
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import CROPS, PHOTOS, ExportOrder
+from webapp.services.labels.import_plan import plan_import
 from webapp.services.labels.relabel import relabel_car
 from webapp.storage.labels.events import Stamp
 
@@ -224,6 +226,29 @@ def test_datumaro_reads_coco_beside_the_folder_of_photos(
     exported("coco", tmp_path).rename(path)
     exported("folders", tmp_path).rename(tmp_path / "images")
     assert by_id(told_by("datumaro", path, "coco_instances")) == photos
+
+
+@pytest.mark.parametrize("format", ["coco", "cvat", "datumaro", "yolo"])
+def test_what_datumaro_makes_of_coco_comes_home(
+    photos: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    program = """
+import datumaro, shutil
+photos = datumaro.Dataset.import_from(path, "coco_instances")
+photos.export("made", format, save_media=True)
+shutil.make_archive(os.path.join(os.path.dirname(out), "made"), "zip", "made")
+told = {}
+"""
+    path = tmp_path / "annotations/instances_all.json"
+    path.parent.mkdir()
+    exported("coco", tmp_path).rename(path)
+    exported("folders", tmp_path).rename(tmp_path / "images")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(PROGRAMS, "datumaro", program)
+    told_by("datumaro", path, format)
+    with (path.parent / "made.zip").open("rb") as stream:
+        plan = plan_import(read_labels(stream, "made.zip"), [make_card()])
+    assert plan.same >= len(photos) and not plan.changes and not plan.troubles
 
 
 def test_label_studio_takes_its_tasks_and_gives_them_back(

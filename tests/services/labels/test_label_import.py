@@ -108,6 +108,14 @@ def test_a_label_of_the_photo_beside_boxes_is_named(upload: Upload) -> None:
     assert (planned.drawn, planned.troubles) == (1, {"label of a photo with boxes": 1})
 
 
+def test_a_shape_that_is_no_box_is_told_once(upload: Upload) -> None:
+    upload(name="a.jpg")
+    image = '<image id="0" name="a.jpg" width="120" height="80"><polygon label="haas" points=""/>'
+    box = '<box label="haas" xtl="6" ytl="8" xbr="54" ybr="48"/></image>'
+    planned = plan(f"<annotations>{image}{box}</annotations>", "a.xml")
+    assert planned.troubles == {"unreadable boxes": 1} and not planned.changes
+
+
 @pytest.mark.parametrize("column", ["path", "image", "file_name"])
 def test_an_exported_name_is_found_by_the_id_in_it(upload: Upload, column: str) -> None:
     public_id = upload(name="monza.jpg")

@@ -148,6 +148,8 @@ class _Planner:
     def _add_boxes(self, line: ListedPhoto, photo: Any, cars: Sequence[Any]) -> None:
         boxes = line.boxes or ()
         self.plan.lines += len(boxes)
+        if line.unreadable:
+            return
         try:
             edges = placed_boxes(line, photo.width, photo.height)
         except BadLabelFileError as error:
