@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import exp, floor, lgamma, log
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,25 @@ def calibration_error(bins: Iterable[tuple[int, float, float]]) -> float:
     rows = list(bins)
     total = sum(n for n, _confidence, _right in rows)
     return sum(n * abs(confidence - right) for n, confidence, right in rows) / max(1, total)
+
+
+def calibration_error_by_chance(bins: Iterable[tuple[int, float]]) -> float:
+    """The calibration error to expect of confidences that are exactly right; 0 without photos.
+
+    `bins` are (photos, mean confidence). Of n photos that are right with probability p, the share
+    that is right is on average 2 m C(n, m) p^m (1 - p)^(n - m + 1) / n away from p, with m the
+    whole part of n p + 1. Source: De Moivre 1730; P. Diaconis, S. Zabell, "Closed Form Summation
+    for Classical Distributions", Statistical Science 6 (1991), theorem 1.
+    """
+    rows = list(bins)
+    total = sum(n for n, _confidence in rows)
+    return sum(_mean_deviation(n, confidence) for n, confidence in rows) / max(1, total)
+
+
+def _mean_deviation(n: int, p: float) -> float:
+    """The mean absolute deviation of a binomial count from n p."""
+    if not n or not 0 < p < 1:
+        return 0.0
+    m = floor(n * p) + 1
+    chosen = lgamma(n + 1) - lgamma(m + 1) - lgamma(n - m + 1)
+    return 2 * m * exp(chosen + m * log(p) + (n - m + 1) * log(1 - p))

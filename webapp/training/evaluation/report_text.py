@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from webapp.inference.metrics.counts import calibration_error_by_chance
 from webapp.training.evaluation.photos import shortened
 
 _PARTS = {
@@ -123,6 +124,8 @@ def _figures(report: dict[str, Any]) -> list[_Row]:
     """The main figures: name, value, and what belongs to it."""
     figures, temperature = report["figures"], report["model"]["temperature"]
     before = f"{_share(figures['ece_before'])} before temperature {temperature:.2f}"
+    bins = [(row["n"], row["confidence"]) for row in figures["reliability"]]
+    chance = f"chance alone makes it {_share(calibration_error_by_chance(bins))}"
     weighted = f"{figures['weighted_f1']:.3f} weighted by photos"
     silent = _range(figures["unclassified_interval"]) + _unfamiliar(figures)
     of_all = f"of {_photos(figures['n'])} ({_range(figures['top1_interval'])})"
@@ -130,7 +133,7 @@ def _figures(report: dict[str, Any]) -> list[_Row]:
         ("Right at first", _share(figures["top1"]), of_all),
         ("Among the first five", _share(figures["top5"]), ""),
         ("Macro F1", f"{figures['macro_f1']:.3f}", f"each label counts the same; {weighted}"),
-        ("Confidence is off by", _share(figures["ece_after"]), f"on average; {before}"),
+        ("Confidence is off by", _share(figures["ece_after"]), f"on average; {chance}; {before}"),
         ("Left unclassified", _share(figures["unclassified"]), silent),
     ]
     if figures["top1_when_decided"] is not None:

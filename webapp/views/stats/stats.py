@@ -12,7 +12,7 @@ from webapp.domain import NONE_OF_THESE, UNCLASSIFIED
 from webapp.errors import BadRequestError, TooMuchToCountError
 from webapp.extensions import get_registry
 from webapp.http.responses import text_file
-from webapp.inference.metrics.counts import calibration_error
+from webapp.inference.metrics.counts import calibration_error, calibration_error_by_chance
 from webapp.inference.metrics.intervals import Share
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
@@ -120,6 +120,7 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
         "calibration_error": calibration_error(
             (row.right.n, row.confidence, row.right.share) for row in bins
         ),
+        "by_chance": calibration_error_by_chance((row.right.n, row.confidence) for row in bins),
         "reliability": charts.reliability_svg([_bin(row.right, row.confidence) for row in bins]),
         "threshold": thresholds[query.percent],
         "thresholds": [thresholds[percent] for percent in figures.THRESHOLDS],
