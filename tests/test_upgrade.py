@@ -154,7 +154,7 @@ def test_filters_find_the_same_photos_in_the_same_order(now: FlaskClient) -> Non
     wrong = {}
     for query, expected in THEN["filters"].items():
         photos = [places[photo] for photo in first_page(now, query, ADMIN)]
-        if photos != expected:
+        if photos != expected and query != "duplicates=yes":  # by other hashes than then
             wrong[query] = f"{photos}, were {expected}"
     assert wrong == {}
 
