@@ -1,5 +1,6 @@
 """The child process of importing: networks are rebuilt with three outputs, or refused."""
 
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +14,18 @@ pytest.importorskip("tensorflow", reason="importing needs TensorFlow")
 import h5py
 import keras
 from keras import layers
+from PIL import Image
 
 from webapp.errors import ModelRefusedError
 from webapp.inference.model_import.child import load, rebuild
-from webapp.inference.model_import.hdf5 import check_hdf5, mend
+from webapp.inference.model_import.hdf5 import check_hdf5
+from webapp.inference.model_import.keras2 import mend
 from webapp.inference.models.card import KERAS_FILE
 
 pytestmark = pytest.mark.tensorflow
 Network = Callable[..., keras.Model]
+REQUEST: dict[str, Any] = {"labels": 3, "size": None, "preprocess": "none", "resize": "stretch"}
+REQUEST |= {"maker": "", "photos": []}
 
 
 def small(
@@ -38,9 +43,7 @@ def run(
     model: keras.Model, folder: Path, name: str = "given.keras", **request: Any
 ) -> dict[str, Any]:
     model.save(folder / name)
-    return rebuild(
-        folder, {"file": name, "labels": 3, "size": None, "preprocess": "none", **request}
-    )
+    return rebuild(folder, {**REQUEST, "file": name, **request})
 
 
 def answers(folder: Path, photos: np.ndarray) -> dict[str, np.ndarray]:
@@ -121,7 +124,6 @@ def test_a_network_that_scales_by_itself_is_left_alone(tmp_path: Path) -> None:
         )["preprocess"]
         == "none"
     )
-    assert run(small(), tmp_path, preprocess="auto")["preprocess"] == "unit"
 
 
 def test_a_network_for_any_size_takes_the_size_it_is_told(tmp_path: Path) -> None:
@@ -304,6 +306,116 @@ def test_what_keras_2_wrote_is_mended() -> None:
     assert mend(config)
     assert (inside, axis) == ({"name": "one"}, {"axis": 3})
     assert not mend(config)
+
+
+NETWORKS = Path(__file__).parent / "networks"
+
+
+@pytest.mark.parametrize("name", ["keras_model.h5", "operators.h5", "operators.keras"])
+@pytest.mark.filterwarnings("ignore")  # Keras warns about its older format
+def test_a_network_of_keras_2_answers_as_keras_2_did(tmp_path: Path, name: str) -> None:
+    shutil.copy(NETWORKS / name, tmp_path)
+    maker = "teachable-machine" if name == "keras_model.h5" else ""
+    report = rebuild(tmp_path, {**REQUEST, "file": name, "preprocess": "auto", "maker": maker})
+    recorded = np.load(NETWORKS / "answers.npz")
+    given = recorded["photos"].astype(np.float32)
+    np.testing.assert_allclose(answers(tmp_path, given)["probabilities"], recorded[name], atol=1e-5)
+    assert report["preprocess"] == ("minus-one-to-one" if maker else "none")
+
+
+def test_an_operator_that_is_not_known_is_refused_by_name() -> None:
+    settings = {"name": "odd", "function": "io.read_file"}
+    layer = {"class_name": "TFOpLambda", "config": settings, "inbound_nodes": [["a", 0, 0, {}]]}
+    with pytest.raises(ModelRefusedError, match=r"'odd' is TensorFlow's operator 'io\.read_file'"):
+        mend({"layers": [layer]})
+
+
+def first(*scaling: Any) -> keras.Model:
+    stack = [*scaling, layers.Conv2D(8, 3), layers.GlobalAveragePooling2D()]
+    return keras.Sequential(
+        [keras.Input((16, 24, 3)), *stack, layers.Dense(3, activation="softmax")]
+    )
+
+
+def trained_batch_norm(mean: float, deviation: float) -> keras.Model:
+    model = first(layers.BatchNormalization())
+    model.layers[0].set_weights([np.full(3, value) for value in (1, 0, mean, deviation**2)])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: first(layers.Rescaling(1 / 127.5, -1)), "none"),
+        (lambda: first(layers.Rescaling(2.0, -1)), "unit"),
+        (lambda: first(layers.Normalization(mean=[0.5] * 3, variance=[0.25] * 3)), "unit"),
+        (lambda: first(layers.Normalization(mean=[120] * 3, variance=[3600] * 3)), "none"),
+        (lambda: trained_batch_norm(127, 60), "none"),
+        (lambda: trained_batch_norm(0.45, 0.27), "unit"),
+    ],
+)
+def test_the_first_layers_tell_how_photos_were_scaled(
+    tmp_path: Path, make: Network, expected: str
+) -> None:
+    report = run(make(), tmp_path, preprocess="auto")
+    assert report["preprocess"] == expected
+    assert report["notes"][0].startswith("Its first layers scale photos of 0 to")
+
+
+@pytest.mark.parametrize("make", [small, lambda: first(layers.BatchNormalization())])
+def test_a_network_that_tells_nothing_of_its_scaling_is_refused(
+    tmp_path: Path, make: Network
+) -> None:
+    with pytest.raises(ModelRefusedError, match="Say it with --preprocess"):
+        run(make(), tmp_path, preprocess="auto")
+
+
+def bright_or_dark() -> keras.Model:
+    """Says "bright" of photos of -1 to 1 whose mean is over 0."""
+    photo = keras.Input((16, 24, 3))
+    model = keras.Model(
+        photo, layers.Dense(2, activation="softmax")(layers.GlobalAveragePooling2D()(photo))
+    )
+    model.set_weights([np.array([[40, -40]] * 3), np.zeros(2)])
+    return model
+
+
+def test_photos_with_known_labels_show_how_they_were_scaled(tmp_path: Path) -> None:
+    known = []
+    for number in range(16):
+        place, level = number % 2, (118 if number % 2 else 130) + number // 3
+        Image.new("RGB", (24, 16), (level,) * 3).save(tmp_path / f"{number}.png")
+        known.append([str(tmp_path / f"{number}.png"), place])
+    report = run(bright_or_dark(), tmp_path, preprocess="auto", photos=known, labels=2)
+    assert report["preprocess"] == "minus-one-to-one"
+    assert "it knows 16 of 16 photos" in report["notes"][0]
+
+
+def test_photos_that_do_not_decide_are_not_enough(tmp_path: Path) -> None:
+    known = []
+    for number in range(8):
+        Image.new("RGB", (24, 16), (number * 30,) * 3).save(tmp_path / f"{number}.png")
+        known.append([str(tmp_path / f"{number}.png"), number * 5 % 3])
+    with pytest.raises(ModelRefusedError, match="no scaling is clearly the right one"):
+        run(small(), tmp_path, preprocess="auto", photos=known)
+
+
+def test_a_sigmoid_given_as_an_operation_is_no_logit(tmp_path: Path) -> None:
+    model = small(activation=None)
+    scores = keras.Model(model.inputs, keras.ops.sigmoid(model.outputs[0]))
+    with pytest.raises(ModelRefusedError, match="scores each label by itself"):
+        run(scores, tmp_path)
+
+
+def test_operations_of_keras_3_come_in(tmp_path: Path) -> None:
+    photo = keras.Input((16, 24, 3))
+    flow = (keras.ops.cast(photo[..., ::-1], "float32") - 127.0) / 128.0
+    flow = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3)(flow))
+    model = keras.Model(photo, keras.ops.softmax(layers.Dense(3)(flow)))
+    assert run(model, tmp_path, preprocess="auto")["preprocess"] == "none"
+    np.testing.assert_allclose(
+        answers(tmp_path, photos())["probabilities"], np.asarray(model(photos())), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("kind", [keras.applications.mobilenet_v2, keras.applications.resnet])

@@ -46,8 +46,14 @@ class _Size(click.ParamType):
     type=click.Choice(PREPROCESSING),
     default="auto",
     show_default=True,
-    help="How photos were prepared in training. auto: 0 to 1, unless the network scales by itself "
-    "(none).",
+    help="How photos were prepared in training. auto: as the network's first layers tell, else as "
+    "fits --photos best, else it is refused.",
+)
+@click.option(
+    "--photos",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Photos with known labels, a folder for each, to try with auto.",
 )
 @click.option(
     "--size",

@@ -8,10 +8,10 @@ from typing import Any
 import h5py
 
 from webapp.errors import ModelRefusedError
+from webapp.inference.model_import.keras2 import mend
 from webapp.inference.model_import.keras_archive import (
     CONFIG_BYTES,
     check_config,
-    dictionaries,
     open_archive,
 )
 
@@ -52,8 +52,9 @@ def check_legacy(path: Path) -> None:
     Keras 3 does not know. Raises `ModelRefusedError`."""
     check_hdf5(path)
     config = _read_config(path)
+    changed = mend(config)
     check_config(config)
-    if mend(config):
+    if changed:
         with h5py.File(path, "r+", locking=False) as file:
             file.attrs["model_config"] = json.dumps(config)
 
@@ -78,21 +79,6 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ModelRefusedError(f"{path.name} describes no network.")
     return config
-
-
-def mend(config: dict[str, Any]) -> bool:
-    """Remove from a description by Keras 2 what Keras 3 does not know; True when it was changed."""
-    changed = False
-    for entry in dictionaries(config):
-        kind, inside = entry.get("class_name"), entry.get("config")
-        if not isinstance(inside, dict):
-            continue
-        if kind == "DepthwiseConv2D" and inside.pop("groups", None) is not None:
-            changed = True
-        if kind == "BatchNormalization" and isinstance(inside.get("axis"), list):
-            inside["axis"] = inside["axis"][0]
-            changed = True
-    return changed
 
 
 def _check_members(file: h5py.File, size: int) -> None:

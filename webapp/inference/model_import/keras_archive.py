@@ -1,9 +1,10 @@
 """Checks a .keras archive without Keras and without running anything: its layers and members."""
 
 import json
+import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from webapp.inference.models.bundle import check_member
 CONFIG_BYTES = 20 * 1024 * 1024
 _UNPACKED_BYTES = 2 * 1024**3
 _MAX_UNITS = 200_000  # the weights of a layer with more units or filters would fill the memory
-_VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__ellipsis__", "slice"}
+_VALUE_NAMES = """
+__keras_tensor__ __tensor__ __numpy__ __tuple__ __ellipsis__ __slice__ slice
+"""
 _CODE_NAMES = """
-Lambda TFSMLayer JaxLayer FlaxLayer TorchModuleWrapper TFOpLambda SlicingOpLambda function
+Lambda TFSMLayer JaxLayer FlaxLayer TorchModuleWrapper function
 """
 # the layers that may be used
 _LAYER_NAMES = """
@@ -35,14 +38,16 @@ ZeroPadding2D
 """
 # what layers are made of: models, number types, initializers, constraints, regularizers, arithmetic
 _PART_NAMES = """
-Functional Model Sequential DTypePolicy Policy TensorShape
+Functional Model Sequential DTypePolicy Policy TensorShape TFOpLambda
+AbsMaxQuantizer Int8QuantizationConfig QuantizedDTypePolicy
 Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer LecunNormal
 LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal
 VarianceScaling Zeros
 MaxNorm MinMaxNorm NonNeg UnitNorm L1 L2 L1L2 OrthogonalRegularizer
-Divide TrueDivide Negative GetItem Stack Split Flip Power Sqrt Square Mean Squeeze ExpandDims
+Cast Divide TrueDivide Negative GetItem Stack Split Flip Power Sqrt Square Mean Squeeze ExpandDims
 Transpose Clip Relu Relu6 Sigmoid Silu HardSigmoid HardSilu Gelu
 """
+_VALUES = frozenset(_VALUE_NAMES.split())
 _CODE = frozenset(_CODE_NAMES.split())
 _ALLOWED = frozenset((_LAYER_NAMES + _PART_NAMES).split())
 
@@ -61,8 +66,9 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise ModelRefusedError(f"This is not a whole .keras file: {error}") from error
 
 
-def check_archive(path: Path) -> None:
-    """Raise `ModelRefusedError` when a .keras file is damaged or names layers not on the list."""
+def check_archive(path: Path, mend: Callable[[dict[str, Any]], bool] | None = None) -> None:
+    """Raise `ModelRefusedError` when a .keras file is damaged or names layers not on the list.
+    `mend` may change its description first; the file then has what `mend` left."""
     with open_archive(path) as archive:
         for member in archive.infolist():
             check_member(member)
@@ -79,7 +85,22 @@ def check_archive(path: Path) -> None:
             "This is not a whole .keras file: its config.json describes no network."
         )
     config.pop("compile_config", None)  # it is loaded without compiling
+    changed = mend is not None and mend(config)
     check_config(config)
+    if changed:
+        _replace_config(path, config)
+
+
+def _replace_config(path: Path, config: dict[str, Any]) -> None:
+    mended = path.with_name(".mended.keras")
+    with open_archive(path) as archive, zipfile.ZipFile(mended, "w") as copy:
+        for member in archive.infolist():
+            if member.filename == "config.json":
+                copy.writestr(member.filename, json.dumps(config))
+                continue
+            with archive.open(member) as source, copy.open(member.filename, "w") as target:
+                shutil.copyfileobj(source, target)
+    mended.replace(path)
 
 
 def check_config(config: Any) -> None:

@@ -10,8 +10,9 @@ _MAX_BYTES = 5 * 1024 * 1024
 _MAX_LENGTH = 120
 
 
-def read_labels(text: str, beside: Path | None = None) -> tuple[str, ...]:
-    """Label names in the order of the outputs: from a file or a comma list, else from `beside`.
+def read_labels(text: str, beside: Path | None = None) -> tuple[tuple[str, ...], bool]:
+    """Label names in the order of the outputs, from a file or a comma list, else from `beside`; and
+    whether they were numbered there ("0 name").
 
     A file has a line per label (also Teachable Machine's "0 name"), or is a JSON list, or JSON like
     Keras' `class_indices` ({"name": 0, …}). Raises `ModelRefusedError`.
@@ -21,7 +22,9 @@ def read_labels(text: str, beside: Path | None = None) -> tuple[str, ...]:
         raise ModelRefusedError(
             "Say what the network's outputs mean: --labels FILE, or --labels first,second,third."
         )
-    names = _read_file(path) if path else [name.strip() for name in text.split(",")]
+    names, numbered = [name.strip() for name in text.split(",")], False
+    if path:
+        names, numbered = _read_file(path)
     names = [name for name in names if name]
     for name in names:
         if len(name) > _MAX_LENGTH or not name.isprintable():
@@ -32,7 +35,7 @@ def read_labels(text: str, beside: Path | None = None) -> tuple[str, ...]:
     if len(names) < 2:
         where = f"{path.name} has" if path else "there are"
         raise ModelRefusedError(f"A model needs at least two labels; {where} {len(names)}.")
-    return tuple(names)
+    return tuple(names), numbered
 
 
 def _names_a_file(text: str) -> bool:
@@ -42,7 +45,7 @@ def _names_a_file(text: str) -> bool:
         return False
 
 
-def _read_file(path: Path) -> list[str]:
+def _read_file(path: Path) -> tuple[list[str], bool]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ModelRefusedError(f"{path.name} is too large for a list of labels.")
@@ -51,12 +54,12 @@ def _read_file(path: Path) -> list[str]:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ModelRefusedError(f"The labels in {path.name} cannot be read: {reason}.") from error
     if path.suffix == ".json":
-        return _read_json(text, path.name)
+        return _read_json(text, path.name), False
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     numbered = [re.fullmatch(r"(\d+)[\s:,]+(.+)", line) for line in lines]
     if all(match and int(match[1]) == number for number, match in enumerate(numbered)):
-        return [match[2] for match in numbered if match]
-    return lines
+        return [match[2] for match in numbered if match], True
+    return lines, False
 
 
 def _read_json(text: str, name: str) -> list[str]:

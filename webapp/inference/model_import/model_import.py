@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from webapp.errors import BadCardError, ModelRefusedError, ModelUnavailableError
+from webapp.inference.model_import.labelled_photos import find_photos
 from webapp.inference.model_import.labels import read_labels
 from webapp.inference.models import bundle
 from webapp.inference.models.card import (
@@ -48,10 +49,9 @@ _LABEL_FILES = (
 # that a huge layer without weights fails soon
 _MEMORY, _MEMORY_FACTOR = 6, 40
 _SOURCE = "Imported: where its photos came from is not known"
-_UNKNOWN_SCALE = (
-    "It is not known how photos were scaled in training; 0 to 1 was taken. "
-    "If its answers are poor, import it again with --preprocess."
-)
+TEACHABLE_MACHINE = "teachable-machine"
+# names of networks that it exports, with labels such as "0 Class 1" beside them
+_TEACHABLE_FILES = ("keras_model.h5", "model_unquant.tflite")
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,9 @@ class Request:
     """What to import and what is known about it.
 
     `labels` is a file, a comma list, or "" when they lie beside the network. `preprocess` is how
-    photos were prepared in training, one of `PREPROCESSING`; "auto" takes 0 to 1 unless the network
-    scales by itself. `size` is (height, width) for a network that takes any size.
+    photos were prepared in training, one of `PREPROCESSING`; "auto" takes what the network tells,
+    or else what fits `photos`, a folder with a folder of photos for each label. `size` is (height,
+    width) for a network that takes any size.
     """
 
     source: Path
@@ -71,6 +72,7 @@ class Request:
     size: tuple[int, int] | None = None
     resize: ResizeRule = "stretch"
     threshold: float = 0.5
+    photos: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,9 @@ def import_model(
             draft, card = folder, _exported_card(folder, request)
         else:
             file, labels_file = _find(request.source, folder)
-            labels = read_labels(request.labels, labels_file)
-            card, notes = _rebuild(file, labels, request, work, limits)
+            labels, numbered = read_labels(request.labels, labels_file)
+            maker = TEACHABLE_MACHINE if numbered and file.name in _TEACHABLE_FILES else ""
+            card, notes = _rebuild(file, labels, maker, request, work, limits)
             draft = work
             write_golden(draft / GOLDEN_FOLDER)
         version = publish(draft, card, models, first_is_live=live, limits=limits)
@@ -158,15 +161,21 @@ def _find(source: Path, folder: Path | None) -> tuple[Path, Path | None]:
 
 
 def _rebuild(
-    file: Path, labels: tuple[str, ...], request: Request, work: Path, limits: ChildLimits
+    file: Path,
+    labels: tuple[str, ...],
+    maker: str,
+    request: Request,
+    work: Path,
+    limits: ChildLimits,
 ) -> tuple[ModelCard, list[str]]:
     """A card without figures, and notes, once the child has rebuilt `model.keras` in `work`."""
     copy = work / f"imported{_ending(file)}"
     shutil.copyfile(file, copy)
     with copy.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    orders = {"file": copy.name, "labels": len(labels)}
-    orders |= {"size": request.size, "preprocess": request.preprocess}
+    orders = {"file": copy.name, "labels": len(labels), "maker": maker, "size": request.size}
+    orders |= {"preprocess": request.preprocess, "resize": request.resize}
+    orders |= {"photos": find_photos(request.photos, labels)}
     (work / REQUEST_FILE).write_text(json.dumps(orders), encoding="utf-8")
     card = _card(labels, request)
     _check(card)  # a wrong name or label is noticed before the minutes that follow
@@ -177,8 +186,6 @@ def _rebuild(
         raise ModelRefusedError(re.sub(f"^{copy.name}", lambda _: file.name, str(error))) from error
     answer = json.loads((work / ANSWER_FILE).read_text(encoding="utf-8"))
     notes = answer["notes"]
-    if request.preprocess == "auto" and answer["preprocess"] != "none":
-        notes.append(_UNKNOWN_SCALE)
     origin = {key: answer[key] for key in ("weights", "preprocess")}
     card = replace(
         card,

@@ -83,8 +83,9 @@ def _complete_classifier(
         _, largest = compare(KerasClassifier(folder, card), compiled, golden_files)
         self_test(compiled, folder)
     else:
-        try:
-            card, largest = _compile(model, folder, card, golden_files, half=True)
+        try:  # what was made elsewhere is to answer as it did there
+            half = "imported" not in card.training
+            card, largest = _compile(model, folder, card, golden_files, half=half)
         except ModelRefusedError:  # float16 holds no number over 65,504, and few digits
             card, largest = _compile(model, folder, card, golden_files, half=False)
         compiled = LiteRTClassifier(folder, card)

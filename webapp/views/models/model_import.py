@@ -25,7 +25,7 @@ from webapp.views.layout import render_page
 bp = guards.guard(Blueprint("imports", __name__, url_prefix="/imports"), guards.admins_only)
 _LAST = 20  # imports that are listed
 _PREPROCESSING = [
-    SelectChoice("auto", "Not known: 0 to 1, unless the network scales by itself"),
+    SelectChoice("auto", "As the file tells; refused where it does not"),
     SelectChoice("none", "0 to 255, it scales by itself (EfficientNet, ConvNeXt)"),
     SelectChoice("unit", "0 to 1"),
     SelectChoice("minus-one-to-one", "−1 to 1 (MobileNetV2, Teachable Machine)"),
