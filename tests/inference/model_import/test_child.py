@@ -330,6 +330,14 @@ def test_an_operator_that_is_not_known_is_refused_by_name() -> None:
         mend({"layers": [layer]})
 
 
+@pytest.mark.parametrize("nodes", [[[]], [[3]], [["a"]], [[["a", 0, 0, 7]]]])
+def test_an_operator_without_sense_is_refused(nodes: list[Any]) -> None:
+    settings = {"name": "odd", "function": "math.add"}
+    layer = {"class_name": "TFOpLambda", "config": settings, "inbound_nodes": nodes}
+    with pytest.raises(ModelRefusedError, match="makes no sense"):
+        mend({"layers": [layer]})
+
+
 def first(*scaling: Any) -> keras.Model:
     stack = [*scaling, layers.Conv2D(8, 3), layers.GlobalAveragePooling2D()]
     return keras.Sequential(

@@ -99,7 +99,14 @@ class Operator(keras.layers.Layer):
 
 def mend(config: dict[str, Any]) -> bool:
     """Change a description by Keras 2 to what Keras 3 knows; True when it was changed. Raises
-    `ModelRefusedError` for an operator that is not known."""
+    `ModelRefusedError` for an operator that is not known, or a description that makes no sense."""
+    try:
+        return _mend(config)
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ModelRefusedError("The description of its network makes no sense.") from error
+
+
+def _mend(config: dict[str, Any]) -> bool:
     changed = False
     for entry in dictionaries(config):
         kind, inside = entry.get("class_name"), entry.get("config")
@@ -139,6 +146,8 @@ def _mend_graph(graph: dict[str, Any]) -> bool:
         return False
     kinds = {_plain(str(layer.get("name"))): layer.get("class_name") for layer in layers}
     references = [part for node in nodes for part in _parts(node)]
+    arguments = [part[3] for part in references if len(part) > 3 and isinstance(part[3], dict)]
+    references += [value for given in arguments for value in given.values() if _is_tensor(value)]
     # Keras 3 does the same for outputs, but not for those of a Sequential
     inner = [part for part in references if kinds.get(_plain(part[0])) in _NETWORKS]
     for key in ("input_layers", "output_layers"):
