@@ -190,6 +190,7 @@ def layer(kind: str, **inside: object) -> dict[str, object]:
             "'StringLookup', which is not on the list",
         ),
         (layer("Swish2"), "not on the list"),
+        (layer("Int8QuantizationConfig"), "was quantized"),
         (
             layer("Dense") | {"module": "mypackage.layers"},
             "from 'mypackage.layers', which carries code",

@@ -39,7 +39,6 @@ ZeroPadding2D
 # what layers are made of: models, number types, initializers, constraints, regularizers, arithmetic
 _PART_NAMES = """
 Functional Model Sequential DTypePolicy Policy TensorShape TFOpLambda
-AbsMaxQuantizer Int8QuantizationConfig QuantizedDTypePolicy
 Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer LecunNormal
 LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal
 VarianceScaling Zeros
@@ -124,6 +123,11 @@ def _check_object(entry: dict[str, Any]) -> None:
     registered = entry.get("registered_name") in (None, kind, f"keras>{kind}")
     if kind in _VALUES or (of_keras and kind in _ALLOWED and registered):
         return
+    if of_keras and "Quant" in kind:
+        raise ModelRefusedError(
+            "The network was quantized; Keras' quantized layers do not compile. "
+            "Import it as it was before quantize()."
+        )
     name = inside.get("name") if isinstance(inside, dict) else inside
     layer = f"The layer {str(name)[:100]!r} is of the kind {kind[:100]!r}"
     if kind in _CODE or not of_keras:
