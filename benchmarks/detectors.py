@@ -177,7 +177,7 @@ def _times(finders: dict[str, Find], paths: list[Path], side: int, rounds: int) 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path("models/car-detector/3"))
+    parser.add_argument("--model", type=Path, default=Path("models/car-detector/5"))
     parser.add_argument("--teacher", type=Path, required=True, help="its LiteRT file")
     parser.add_argument("--boxes", type=Path, action="append", required=True)
     parser.add_argument("--others", type=Path, required=True)

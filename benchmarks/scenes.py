@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from webapp.domain import DETECTOR, UNCLASSIFIED, ClassifiedCar
+from webapp.domain import DETECTOR, PHOTO_ENDINGS, UNCLASSIFIED, ClassifiedCar
 from webapp.inference.classifier import Classifier, classify
 from webapp.inference.detector import Detector
 from webapp.inference.metrics.intervals import share_of
@@ -86,10 +86,7 @@ def main() -> None:
     rng = np.random.default_rng(2026)
 
     def unseen(folder: Path) -> list[Labelled]:
-        photos = [
-            (path, path.parent.name) for path in sorted(folder.rglob("*.*")) if path.is_file()
-        ]
-        kept = [photo for photo in photos if is_unseen(_sha256(photo[0]), splits)]
+        kept = [photo for photo in _all(folder) if is_unseen(_sha256(photo[0]), splits)]
         rng.shuffle(kept)
         return kept[: arguments.most]
 
@@ -219,7 +216,8 @@ def _sha256(path: Path) -> str:
 
 
 def _all(folder: Path) -> list[Labelled]:
-    return [(path, path.parent.name) for path in sorted(folder.rglob("*.*")) if path.is_file()]
+    paths = (path for path in sorted(folder.rglob("*.*")) if path.suffix.lower() in PHOTO_ENDINGS)
+    return [(path, path.parent.name) for path in paths]
 
 
 def _print(title: str, counts: Counts) -> None:
