@@ -35,9 +35,12 @@ def rebuild(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     height, width = _input_size(network, request["size"])
     _check_weights(network)
     photo = keras.Input((height, width, 3), name="photo")
+    steps: list[Step] = []
+    # what it answers is looked at before anybody is asked how photos were scaled
+    single_output(unfold(steps, network, photo), steps, request["labels"])
     choice = choose_scaling(photo, network, request)
     notes = [choice.why] if choice.why else []
-    steps: list[Step] = []
+    steps = []
     prepared = scale(photo, choice.name)
     answers = single_output(unfold(steps, network, prepared), steps, request["labels"])
     answers = as_distribution(answers, steps, photo, notes)
