@@ -189,6 +189,7 @@ PAGES = {
         "POST /models/<name>/compare",
         "GET /models/<name>/labels",
         "POST /models/<name>/labels",
+        "POST /models/<name>/labels/add",
         "POST /models/<name>/labels/file",
         "GET /models/<name>/labels.csv",
         "GET /models/<name>/labels.json",

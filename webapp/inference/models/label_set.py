@@ -18,6 +18,8 @@ KINDS = ("name", "parent", "color", "aliases", "key", "photo", "retired")
 # Kinds that change which labels there are: the label that it was merged into, or was split from.
 MERGED, SPLIT = "merged", "split"
 STRUCTURE = (MERGED, SPLIT)
+# A label that no version knows yet; its value is "". A version that is trained with it knows it.
+ADDED = "added"
 
 Edits = Mapping[str, Mapping[str, str]]  # for each edited label its values by kind
 
@@ -43,8 +45,9 @@ class CurrentCard(ModelCard):
     """A card as people see it now.
 
     `labels` stay the network's outputs, `published` are these as they were at first. `added` are
-    labels that this version does not know: made by a split, or another version's that were merged
-    or split. `canonical` maps each merged label to its canonical label, the end of the chain.
+    labels that this version does not know: added by a person, made by a split, or another version's
+    that were merged or split. `canonical` maps each merged label to its canonical label, the end of
+    the chain.
     """
 
     published: tuple[Label, ...] = ()
@@ -114,7 +117,8 @@ def apply_edits(card: ModelCard, edits: Edits) -> CurrentCard:
     for label in card.labels:
         add(label)
     parts = {name: values[SPLIT] for name, values in edits.items() if SPLIT in values}
-    for name in dict.fromkeys([*parts, *canonical, *canonical.values(), *parts.values()]):
+    new = [name for name, values in edits.items() if ADDED in values]
+    for name in dict.fromkeys([*new, *parts, *canonical, *canonical.values(), *parts.values()]):
         if name not in known:
             add(new_label(name, known.get(parts.get(name, ""))))
     own = {entry.name: getattr(card, entry.name) for entry in fields(ModelCard)}
@@ -128,7 +132,8 @@ def apply_edits(card: ModelCard, edits: Edits) -> CurrentCard:
 
 
 def new_label(name: str, split: Label | None) -> Label:
-    """A label that a split makes, as it is unedited: with the parent of the one that was split."""
+    """A label that a person added or that a split makes, as it is unedited: with the parent of the
+    one that was split."""
     return Label(name, name, parent=split.parent if split else "")
 
 

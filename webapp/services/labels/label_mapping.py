@@ -16,7 +16,7 @@ from webapp.storage.labels import canonical, edits, events
 
 
 def current_card(card: ModelCard) -> ModelCard:
-    """The card with the merges and splits of its labels; itself when there are none."""
+    """The card with the merges, splits and added labels; itself when there are none."""
     if isinstance(card, CurrentCard):
         return card
     structure = structure_of(card.name)
@@ -24,14 +24,14 @@ def current_card(card: ModelCard) -> ModelCard:
 
 
 def current_cards(cards: Sequence[ModelCard]) -> list[ModelCard]:
-    """`current_card` of each; one look at the database where no label was merged or split."""
+    """`current_card` of each; one look at the database where labels are as they were published."""
     if not edits.have_structure([card.name for card in cards]):
         return list(cards)
     return [current_card(card) for card in cards]
 
 
 def structure_of(model: str) -> Edits:
-    """The merges and splits of a model's labels that stand."""
+    """The merges, splits and added labels of a model that stand."""
     return resolve_edits(edits.structure_of(model))
 
 

@@ -12,6 +12,7 @@ from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.label_set import (
+    ADDED,
     KINDS,
     MERGED,
     SPLIT,
@@ -106,7 +107,7 @@ def undo_last_change(published: ModelCard, label: str, editor: Editor) -> int:
         first = last.rows[0]
         edits = storage.edits_of(model)
         taken = [edit for edit in edits if edit.batch == first.batch]
-        _check_unsplit(card, [edit.label for edit in taken if edit.kind == SPLIT])
+        _check_unused(card, [edit.label for edit in taken if edit.kind in (SPLIT, ADDED)])
         before = _resolve(edit for edit in edits if edit.id < first.id).get(label, {})
         values = values_of(own) | dict(before)
         names = [edit.kind for edit in taken if edit.kind in ("name", "aliases", "key")]
@@ -205,8 +206,8 @@ def _unedited(published: ModelCard, card: CurrentCard, label: str) -> CurrentLab
     return as_current(published.label(label) or new_label(label, card.label(current.split)))
 
 
-def _check_unsplit(card: CurrentCard, labels: Sequence[str]) -> None:
-    """Raise `BadRequestError` when labels that a split made are in use."""
+def _check_unused(card: CurrentCard, labels: Sequence[str]) -> None:
+    """Raise `BadRequestError` when labels that were added, or that a split made, are in use."""
     if not labels:
         return
     used = [part.display for part in card.added if part.split in labels and part.name not in labels]
@@ -224,8 +225,8 @@ def _check_unsplit(card: CurrentCard, labels: Sequence[str]) -> None:
         named = " or ".join(find_label(card, label).display for label in labels)
         raise BadRequestError(
             f"{number} {'photo is' if number == 1 else 'photos are'} checked as {named}. "
-            "Merge these labels into the one that was split instead: that keeps what people said, "
-            "and can be undone."
+            "Merge that into another label instead, such as the one that was split: it keeps what "
+            "people said, and can be undone."
         )
 
 

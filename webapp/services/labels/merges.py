@@ -1,4 +1,4 @@
-"""An admin merges a label into another one, or splits it into new ones; both can be undone.
+"""An admin adds a label, merges one into another, or splits one into new ones; all can be undone.
 
 A merge gives the photos label events in one batch and adds a line to the map of labels; what the
 network said is never rewritten. See docs/decisions/0016-merged-and-split-labels.md.
@@ -6,10 +6,11 @@ network said is never rewritten. See docs/decisions/0016-merged-and-split-labels
 
 from collections.abc import Sequence
 
-from webapp.domain import MERGE, UNCLASSIFIED, VERDICTS
+from webapp.domain import MERGE, UNCLASSIFIED, VERDICTS, Who
 from webapp.errors import BadRequestError
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.label_set import (
+    ADDED,
     MERGED,
     SPLIT,
     all_labels,
@@ -26,6 +27,20 @@ from webapp.storage.labels.edits import Touched
 from webapp.storage.labels.events import Stamp, known_labels
 
 _MOST_NEW = 20
+
+
+def add_label(published: ModelCard, name: str, who: Who, why: str = "") -> str:
+    """Add a label that no version of the model knows: people may give it from now on, and the next
+    training learns it. Returns its name as kept. Raises `BadRequestError`."""
+    check_why(why)
+    with writing():
+        new = tidy("name", name)
+        card = card_now(published)
+        _check_new(card, [new])
+        if new in former_labels(card):
+            raise BadRequestError(f"Earlier versions of {card.name} know “{new}”. Choose another.")
+        storage.add_edit(published.name, new, ADDED, "", Stamp(who, PLACE, why))
+    return new
 
 
 def preview_merge(published: ModelCard, label: str, into: str) -> Touched:
@@ -128,6 +143,11 @@ def _check_split(card: ModelCard, label: str, names: Sequence[str]) -> None:
         )
     if not 2 <= len(names) <= _MOST_NEW:
         raise BadRequestError(f"Give 2 to {_MOST_NEW} new labels, one on each line.")
+    _check_new(card, names)
+
+
+def _check_new(card: ModelCard, names: Sequence[str]) -> None:
+    """Raise `BadRequestError` for names that no new label may have."""
     others = all_labels(card)
     for name in names:
         if name.casefold() in (*VERDICTS, UNCLASSIFIED):

@@ -17,7 +17,8 @@ from webapp.storage.tables import (
     TopLabel,
 )
 
-_MERGED, _SPLIT = "merged", "split"
+_SPLIT = "split"
+_STRUCTURE = ("merged", _SPLIT, "added")
 Line = tuple[int, str, float]  # rank, label, probability
 
 
@@ -57,18 +58,19 @@ def add_edit(
 
 
 def structure_of(model: str) -> list[tuple[str, str, str | None]]:
-    """Every merge and split of a model as (label, kind, value), oldest first, undone ones too."""
+    """Every merge, split and added label of a model as (label, kind, value), oldest first, undone
+    ones too."""
     statement = (
         select(LabelEdit.label, LabelEdit.kind, LabelEdit.value)
-        .where(LabelEdit.model == model, LabelEdit.kind.in_((_MERGED, _SPLIT)))
+        .where(LabelEdit.model == model, LabelEdit.kind.in_(_STRUCTURE))
         .order_by(LabelEdit.id)
     )
     return [(row.label, row.kind, row.value) for row in db.session.execute(statement)]
 
 
 def have_structure(models: Collection[str]) -> bool:
-    """Whether a label of these models was ever merged or split."""
-    changed = LabelEdit.model.in_(models) & LabelEdit.kind.in_((_MERGED, _SPLIT))
+    """Whether a label of these models was ever added, merged or split."""
+    changed = LabelEdit.model.in_(models) & LabelEdit.kind.in_(_STRUCTURE)
     return bool(db.session.scalar(select(exists().where(changed))))
 
 

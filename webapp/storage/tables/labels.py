@@ -43,9 +43,10 @@ class KnownLabel(Base):
 class LabelEdit(Base):
     """One edit of a label set; never changed, never removed. Undo is one more edit (`undoes`).
 
-    `kind` is one of `KINDS` or `STRUCTURE` in `webapp.inference.models.label_set`, `value` what
-    holds from now on (None: what the card says). What was saved together shares its `batch`; the
-    label events of a merge have that batch too. The label itself, an output of the network, stays.
+    `kind` is one of `KINDS` or `STRUCTURE`, or `ADDED`, in `webapp.inference.models.label_set`,
+    `value` what holds from now on (None: what the card says). What was saved together shares its
+    `batch`; the label events of a merge have that batch too. The label itself, an output of the
+    network, stays.
     """
 
     __tablename__ = "label_edits"

@@ -8,7 +8,13 @@ from wtforms import HiddenField, StringField, TextAreaField
 from webapp.errors import BadRequestError, MarqueError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_registry
 from webapp.http.responses import text_file
-from webapp.inference.models.label_set import KINDS, all_labels, as_current, parts_by_label
+from webapp.inference.models.label_set import (
+    KINDS,
+    CurrentCard,
+    all_labels,
+    as_current,
+    parts_by_label,
+)
 from webapp.services.jobs.types import remap as remap_job
 from webapp.services.labels import label_set_files, label_sets, merges, search
 from webapp.services.models import cards
@@ -145,6 +151,7 @@ def _list_page(name: str, error: MarqueError | None = None) -> ResponseReturnVal
         labels=cards.labels_like(all_labels(card), text),
         former=merges.former_labels(card),
         split=parts_by_label(card),
+        added=card.added if isinstance(card, CurrentCard) else (),
     )
 
 

@@ -1,4 +1,5 @@
-"""Merging a label into another one and splitting it: a form, what it touches, and the button."""
+"""Adding a label, merging one into another one and splitting one: a form, what it touches, and the
+button."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,7 +13,7 @@ from webapp.services.labels import merges
 from webapp.services.labels.remap import Editor
 from webapp.services.photos.wording import display
 from webapp.views import guards
-from webapp.views.flashes import note
+from webapp.views.flashes import note, noting
 from webapp.views.forms import Form
 from webapp.views.template_filters import count
 
@@ -20,12 +21,22 @@ bp = guards.guard(Blueprint("label_merges", __name__, url_prefix="/models"), gua
 
 
 class _EditForm(Form):
-    """Merge a label into another one, or split it into new ones."""
+    """Add a label, merge one into another one, or split it into new ones."""
 
     label = HiddenField()
     into = StringField("Merge into")
     names = TextAreaField("New labels, one on each line")
     why = StringField("Why (not needed, but kept)")
+
+
+@bp.post("/<name>/labels/add")
+def add(name: str) -> ResponseReturnValue:
+    """Add a label that no version knows yet."""
+    form, published = _EditForm(), get_registry().published_card(name)
+    with noting(BadRequestError):
+        new = merges.add_label(published, form.label.data, guards.who(), form.why.data)
+        note(f"{new} may be given from now on. The next training learns it.")
+    return redirect(url_for("label_sets.index", name=name), 303)
 
 
 @bp.route("/<name>/labels/merge", methods=["GET", "POST"])
