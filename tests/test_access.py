@@ -82,6 +82,7 @@ JSON = {
     ADMIN: (
         "POST /api/v1/models/<name>/promote",
         "POST /api/v1/models/<name>/rollback",
+        "POST /api/v1/trainings",
     ),
     OWNER: ("DELETE /api/v1/photos/<public_id>",),
 }
@@ -202,6 +203,8 @@ PAGES = {
         "POST /models/<name>/labels/undo",
         "POST /models/<name>/promote",
         "POST /models/<name>/rollback",
+        "GET /models/<name>/train",
+        "POST /models/<name>/train",
     ),
     OWNER: (
         "GET /photos/<public_id>/delete",

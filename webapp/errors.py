@@ -152,7 +152,7 @@ class PromotionRefusedError(ModelError, status=409):
     """A version may not take over, or there is none to roll back to. Nothing was changed."""
 
 
-class TrainingError(MarqueError):
+class TrainingError(MarqueError, status=422):
     """Training cannot start or continue: no photos, unknown labels, unreadable checkpoint."""
 
 

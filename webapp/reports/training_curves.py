@@ -32,6 +32,19 @@ def loss_svg(history: History) -> Svg:
     )
 
 
+def steps_svg(losses: Sequence[float]) -> Svg:
+    """The loss of a last layer that learns alone after each step; at least two are needed."""
+    points = [(float(number), loss) for number, loss in enumerate(losses, 1)]
+    return lines_svg(
+        {"training": points},
+        title="Loss after each step",
+        description="Lower is better: how much the layer is wrong about the cars it learns from.",
+        x_label="step",
+        y_label="loss",
+        ident="loss",
+    )
+
+
 def right_svg(history: History) -> Svg:
     """Share of validation photos whose first label was right after each epoch."""
     return lines_svg(

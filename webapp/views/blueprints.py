@@ -5,7 +5,7 @@ from webapp.views import exports, jobs, layout, webhooks
 from webapp.views.accounts import keys, login, users
 from webapp.views.cars import boxes
 from webapp.views.labels import label_import, label_sets, log, merges, relabel
-from webapp.views.models import cards, model_import, versions
+from webapp.views.models import cards, model_import, training, versions
 from webapp.views.photos import bulk, gallery, heat_map, retention, upload
 from webapp.views.review import queue, suspects
 from webapp.views.stats import stats
@@ -16,7 +16,7 @@ BLUEPRINTS = tuple(
         *(upload, gallery, heat_map, boxes, bulk, retention),
         *(relabel, label_import, label_sets, merges, log),
         *(queue, suspects, stats),
-        *(cards, versions, model_import),
+        *(cards, versions, model_import, training),
         *(jobs, exports, webhooks),
         *(login, users, keys, layout),
     )

@@ -10,7 +10,10 @@ from webapp.errors import BadRequestError
 from webapp.extensions import get_config, get_files
 from webapp.gallery_filter import GalleryFilter
 from webapp.http.responses import text_file
+from webapp.reports.charts import Svg
+from webapp.reports.training_curves import steps_svg
 from webapp.services.jobs import queue
+from webapp.services.jobs.types import training as training_job
 from webapp.services.jobs.types import upload as upload_job
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.photos import gallery, own_uploads
@@ -66,6 +69,7 @@ def one(job_id: str) -> ResponseReturnValue:
         job_type=job_type,
         summary=summary,
         result=result,
+        curve=_curve(job),
         lines=[line for line in queue.log_lines(view) if line.text != summary],
         left_out=upload_job.left_out(queue.part_results(view)) if is_upload else [],
         trouble="" if view.over else queue.missing_worker(JOB_TYPES),
@@ -74,6 +78,14 @@ def one(job_id: str) -> ResponseReturnValue:
         browsing=guards.may_browse(),
         holdings=own_uploads.is_theirs(view, guards.owner()) and own_uploads.holdings(view),
     )
+
+
+def _curve(job: queue.Job) -> Svg | None:
+    """The loss of a training that runs; None for other jobs, and before there is a line to draw."""
+    if job.type != training_job.JOB_TYPE.name:
+        return None
+    losses = training_job.losses_of(job, get_config().data)
+    return steps_svg(losses) if len(losses) > 1 else None
 
 
 @bp.post("/jobs/<job_id>/cancel")

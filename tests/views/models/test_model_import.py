@@ -17,6 +17,7 @@ from webapp.config import Config
 from webapp.domain import LONG
 from webapp.errors import BadRequestError, JobStoppedError
 from webapp.extensions import get_tools
+from webapp.services.jobs import lock
 from webapp.services.jobs.job_type import RunningJob
 from webapp.services.jobs.types import model_import as model_import_job
 from webapp.services.jobs.types.registry import JOB_TYPES
@@ -119,7 +120,7 @@ def test_a_network_becomes_a_version(
 def test_two_never_look_at_the_same_model(
     app: Flask, admin: FlaskClient, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_import_job, "LOOK", 0.05)
+    monkeypatch.setattr(lock, "LOOK", 0.05)
     address = admin.post("/imports", data=form()).location
     worker, looks = Worker(JOB_TYPES, get_tools, app.app_context), []
 
@@ -130,8 +131,8 @@ def test_two_never_look_at_the_same_model(
             raise JobStoppedError("The worker ends.")
 
     monkeypatch.setattr(RunningJob, "progress", look)
-    with (spool(config, address) / model_import_job.LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with (spool(config, address) / lock.LOCK).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
         worker.run_queue(LONG)
     assert len(looks) == 4
     assert not (spool(config, address) / "output.txt").exists()

@@ -52,8 +52,8 @@ def layout_options(command: _Command) -> _Command:
     return click.option("--layout", type=click.Choice(LAYOUTS), help=text)(command)
 
 
-def data_options(command: _Command) -> _Command:
-    """`--data`, which is needed, those of `layout_options`, and `--recipe`."""
+def data_options(command: _Command, *, required: bool = True) -> _Command:
+    """`--data`, which may be `required`, those of `layout_options`, and `--recipe`."""
     recipe = click.option(
         "--recipe",
         "recipe_file",
@@ -63,7 +63,7 @@ def data_options(command: _Command) -> _Command:
     data = click.option(
         "--data",
         multiple=True,
-        required=True,
+        required=required,
         type=FOLDER,
         help="A folder of photos, with a folder per label or in another layout. May be repeated.",
     )

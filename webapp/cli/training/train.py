@@ -1,6 +1,7 @@
 """`flask model train`: train a model and publish it."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,10 +18,12 @@ from webapp.cli.training.options import (
     weights_of,
     weights_option,
 )
-from webapp.extensions import get_config, get_registry
+from webapp.domain import count
+from webapp.extensions import get_config, get_registry, get_tools
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.detector_card import DetectorCard
 from webapp.services.models import promotion
+from webapp.services.training.quick import train_quick
 
 if TYPE_CHECKING:
     from webapp.training.detector.recipe import DetectorRecipe
@@ -36,11 +39,12 @@ class _TrainOptions(DataOptions):
     unknown: Path | None
     resume: bool | None
     work: Path | None
+    from_history: bool
 
 
 @bp.cli.command("train")
 @click.argument("name")
-@data_options
+@partial(data_options, required=False)
 @weights_option
 @unknown_option
 @click.option(
@@ -53,6 +57,12 @@ class _TrainOptions(DataOptions):
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for checkpoints.  [default: training/NAME in the data folder]",
 )
+@click.option(
+    "--from-history",
+    is_flag=True,
+    help="Instead of --data: the last layer of the live version learns from the cars that people "
+    "labelled here, and new labels.",
+)
 @options_as(_TrainOptions)
 @needs_history
 def _train_command(options: _TrainOptions, name: str) -> None:
@@ -60,6 +70,11 @@ def _train_command(options: _TrainOptions, name: str) -> None:
 
     It can be stopped at any time and goes on after the last epoch.
     """
+    if options.from_history == bool(options.data):
+        raise click.UsageError("Name photos with --data FOLDER, or say --from-history.")
+    if options.from_history:
+        _train_from_history(options, name)
+        return
     with needs_training_libraries():
         from webapp.training.detector.recipe import find_detector_recipe
         from webapp.training.detector.train import train_detector
@@ -77,6 +92,21 @@ def _train_command(options: _TrainOptions, name: str) -> None:
     promotion.note_first(get_registry(), name, card.version, TERMINAL)
     live = get_registry().live_version(name)
     click.echo("It is live." if live == card.version else f"Version {live} stays live.")
+
+
+def _train_from_history(options: _TrainOptions, name: str) -> None:
+    config = get_config()
+    work = options.work or config.data / "training" / f"{name}-quick"
+    work.mkdir(parents=True, exist_ok=True)
+    with needs_training_libraries():
+        import tensorflow  # noqa: F401
+    echo = partial(click.echo, err=True)
+    made = train_quick(get_tools(), name, work, lambda _done, _total: None, echo)
+    click.echo("\n".join(describe(get_registry().card(name, made["version"]))))
+    click.echo(
+        f"It learned from {count(made['cars'], 'labelled car')}. Version {made['base']} stays "
+        f"live: flask model promote {name} {made['version']} --history"
+    )
 
 
 def _job(options: _TrainOptions, recipe: _Recipe) -> "TrainingJob[_Recipe]":

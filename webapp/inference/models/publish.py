@@ -24,18 +24,21 @@ from webapp.inference.process_pool import child_environment
 GOLDEN_FOLDER = "golden"
 REFUSAL_FILE = "refused.txt"
 _LOOK = 0.5  # seconds between two looks at a child
+# of NumPy's libraries and TensorFlow
+_THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 _PUBLISHING = ".publishing-"  # begins the name of a version's folder until it is whole
 
 
 @dataclass(frozen=True)
 class ChildLimits:
-    """What a child process may use: seconds of time, gigabytes of address space, and a folder for
-    temporary files (None: that of the system). `watch` is called while it runs; when that raises,
-    the child is ended."""
+    """What a child process may use: seconds of time, gigabytes of address space, a folder for
+    temporary files (None: that of the system), and threads to compute in (None: one for each core).
+    `watch` is called while it runs; when that raises, the child is ended."""
 
     seconds: int = 900  # a ResNet compiles in two minutes; longer is a hostile or broken file
     gigabytes: int = 16  # TensorFlow reserves several before it starts
     temporary: Path | None = None
+    threads: int | None = None
     watch: Callable[[], object] = lambda: None
 
 
@@ -121,13 +124,18 @@ def _copy(draft: Path, card: VersionCard, golden: list[Path], folder: Path) -> N
         write_split(folder, split)
 
 
-def run_child(module: str, folder: Path, limits: ChildLimits) -> None:
-    """Run a module on `folder` in a process of its own, which ends with this one. Raises
-    `ModelRefusedError` with the child's sentence from `REFUSAL_FILE`, or with what stopped it."""
+def run_child(
+    module: str, folder: Path, limits: ChildLimits, what: str = "Checking and compiling"
+) -> None:
+    """Run a module on `folder` in a process of its own, which ends with this one; `what` it does is
+    for people. Raises `ModelRefusedError` with the child's sentence from `REFUSAL_FILE`, or with
+    what stopped it."""
     arguments = [str(folder), str(limits.seconds), str(limits.gigabytes), str(os.getpid())]
     variables = {"TF_CPP_MIN_LOG_LEVEL": "2"}
     if limits.temporary:
         variables["TMPDIR"] = str(limits.temporary)
+    if limits.threads:
+        variables |= dict.fromkeys(_THREADS, str(limits.threads))
     with tempfile.TemporaryFile() as output:
         child = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
@@ -138,7 +146,7 @@ def run_child(module: str, folder: Path, limits: ChildLimits) -> None:
             start_new_session=True,
         )
         try:
-            _wait(child, limits)
+            _wait(child, limits, what)
         finally:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
@@ -151,20 +159,18 @@ def run_child(module: str, folder: Path, limits: ChildLimits) -> None:
         output.seek(0)
         lines = output.read().decode(errors="replace").strip().splitlines() or ["no output"]
         raise ModelRefusedError(
-            f"Checking and compiling stopped with exit status {child.returncode}: {lines[-1][:300]}"
+            f"{what} stopped with exit status {child.returncode}: {lines[-1][:300]}"
         )
 
 
-def _wait(child: subprocess.Popen[bytes], limits: ChildLimits) -> None:
+def _wait(child: subprocess.Popen[bytes], limits: ChildLimits, what: str) -> None:
     deadline = time.monotonic() + limits.seconds
     while time.monotonic() < deadline:
         limits.watch()
         with suppress(subprocess.TimeoutExpired):
             child.wait(_LOOK)
             return
-    raise ModelRefusedError(
-        f"Checking and compiling took longer than {limits.seconds} s and was stopped."
-    )
+    raise ModelRefusedError(f"{what} took longer than {limits.seconds} s and was stopped.")
 
 
 def end_with_parent(parent: int) -> None:

@@ -1,12 +1,9 @@
 """The job that makes a version of an uploaded model, checked in a process of its own."""
 
-import fcntl
 import json
 import re
 import shutil
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -23,13 +20,13 @@ from webapp.inference.models.card import RESIZE_RULES
 from webapp.inference.models.publish import ChildLimits
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob
+from webapp.services.jobs.lock import alone_in
 from webapp.services.jobs.queue import Job, Sender, new_id
 from webapp.services.photos.spool import CHUNK, Spool, clear_abandoned
 
 FILE_ENDINGS = (*ENDINGS, ".zip")
 _TEXTS = ("name", "title", "preprocess", "resize")  # options that are a text
-_ANSWER, LOCK = "output.txt", "lock"  # files of a job, beside what was sent
-LOOK = 0.5  # seconds between two looks whether another worker has ended
+_ANSWER = "output.txt"  # beside what was sent
 
 
 @dataclass(frozen=True)
@@ -130,10 +127,7 @@ def _do(job: RunningJob) -> Json:
     if not (folder / job.params["file"]).is_file():
         raise ModelRefusedError("What was sent is not in the data folder any more. Send it again.")
     try:
-        with (folder / LOCK).open("w") as lock:
-            while not _locked(lock):
-                time.sleep(LOOK)
-                job.progress(job.done)
+        with alone_in(folder, job):
             return _made(folder) or _import(job, folder)
     except OSError as error:
         raise StorageFullError(
@@ -170,14 +164,6 @@ def _made(folder: Path) -> Json | None:
         return {name: answer[name] for name in ("name", "version", "notes")}
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _locked(file: IO[str]) -> bool:
-    """Lock an open file; False when another process has the lock."""
-    with suppress(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
 
 
 def _summary(result: Json) -> str:

@@ -1,0 +1,1 @@
+"""Training from the history: what there is to learn from, and the runs."""
