@@ -75,7 +75,7 @@ def test_the_figures_of_a_part_are_those_of_what_was_judged() -> None:
     metrics = measurement.metrics(
         {"test": calibration.judge(measurement.outputs["test"])}, calibration
     )
-    assert calibration.temperature == pytest.approx(0.5, abs=0.01)  # as low as it goes
+    assert calibration.temperature == pytest.approx(0.25, abs=0.01)  # as low as it goes
     assert metrics["test"]["n"] == 90 and metrics["test"]["top1"] == pytest.approx(0.8, abs=0.1)
     assert (
         set(metrics["test"]["sources"]) == {"data"}

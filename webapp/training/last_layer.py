@@ -108,7 +108,7 @@ def fit(
         slope = inputs.T @ (np.exp(logs) - targets)[:, columns] + _WEIGHT_COST * change
         return float(losses.sum()) + 0.5 * _WEIGHT_COST * float((change**2).sum()), slope.ravel()
 
-    found = minimize(
+    fitted = minimize(
         cost,
         np.zeros(inputs.shape[1] * len(columns)),
         jac=True,
@@ -117,7 +117,7 @@ def fit(
         options={"maxiter": ITERATIONS},
     )
     weights = start.weights.copy()
-    weights[:, columns] += (found.x.reshape(-1, len(columns)) / scale).astype(np.float32)
+    weights[:, columns] += (fitted.x.reshape(-1, len(columns)) / scale).astype(np.float32)
     return LastLayer(weights, start.bias)
 
 

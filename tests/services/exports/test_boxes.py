@@ -143,12 +143,15 @@ def test_label_studio_has_a_rectangle_and_a_choice_for_each_car(two_cars: list[s
     assert (first["original_width"], first["original_height"]) == (120, 80)
 
 
-def test_a_photo_in_which_is_no_car_has_no_rectangle(two_cars: list[str]) -> None:
+def test_boxes_in_which_is_no_car_stay_rectangles(two_cars: list[str]) -> None:
     for car in two_cars:
         label(car, NO_CAR)
     (task,) = json.loads(exported("label-studio"))
-    (choice,) = task["annotations"][0]["result"]
-    assert (choice["type"], choice["value"]["choices"]) == ("choices", [NO_CAR])
+    results = task["annotations"][0]["result"]
+    choices = [result for result in results if result["type"] == "choices"]
+    assert [choice["id"] for choice in choices] == two_cars
+    assert [choice["value"]["choices"] for choice in choices] == [[NO_CAR]] * 2
+    assert [result["type"] for result in results].count("rectangle") == 2
 
 
 # ---- YOLO ----

@@ -105,7 +105,8 @@ def _train_from_history(options: _TrainOptions, name: str) -> None:
     click.echo("\n".join(describe(get_registry().card(name, made["version"]))))
     click.echo(
         f"It learned from {count(made['cars'], 'labelled car')}. Version {made['base']} stays "
-        f"live: flask model promote {name} {made['version']} --history"
+        f"live: flask model promote {name} {made['version']} --history, or --force --why TEXT "
+        "where few photos have labels that both know."
     )
 
 
