@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow")
+keras = pytest.importorskip("keras", reason="training needs TensorFlow")
 
 from tests.conftest import Apps
 from tests.fakes import familiarity_rule, make_card
@@ -41,6 +42,7 @@ FEATURES = 32
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with a live version that knows blue and green."""
     models, draft = (tmp_path_factory.mktemp(name) for name in ("models", "draft"))
+    keras.utils.set_random_seed(1)
     network = build_network(toy_recipe(), 2, (32, 64))
     network.save(draft / KERAS_FILE)
     weights, bias = network.get_layer("probabilities").get_weights()
