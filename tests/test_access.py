@@ -56,6 +56,7 @@ JSON = {
         "GET /api/v1/models/<name>/labels",
         "GET /api/v1/photos",
         "GET /api/v1/cars/<car_id>",
+        "GET /api/v1/cars/<car_id>/similar",
         "GET /api/v1/photos/<public_id>",
         "GET /api/v1/photos/<public_id>/file",
         "GET /api/v1/photos/<public_id>/heatmap",
@@ -120,6 +121,7 @@ PAGES = {
     SEE: (
         "GET /gallery",
         "GET /cars/<car_id>/crop",
+        "GET /cars/<car_id>/similar",
         "GET /photos/<public_id>",
         "GET /photos/<public_id>/file",
         "GET /photos/<public_id>/heat/<label>",
@@ -150,6 +152,7 @@ PAGES = {
         "POST /labels/undo",
         "GET /models/<name>/compare",
         "POST /cars/<car_id>/box",
+        "POST /cars/<car_id>/similar",
         "POST /photos/<public_id>/cars",
         "POST /photos/<public_id>/label",
         "GET /review",

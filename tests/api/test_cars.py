@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.cars import LEFT, RIGHT, no_live_model
+from tests.cars import LEFT, RIGHT, no_live_model, put_cars
 from tests.conftest import draw
 from tests.fakes import FakeClassifier, FakeDetector
 from webapp.services.stats.counters import check_counters
@@ -82,6 +82,7 @@ def test_a_car_can_be_read_with_every_label(client: FlaskClient, two: str) -> No
     ("method", "path", "body"),
     [
         ("get", "/api/v1/cars/nobody", None),
+        ("get", "/api/v1/cars/nobody/similar", None),
         ("put", "/api/v1/cars/nobody/ground-truth", {"label": "haas"}),
         ("patch", "/api/v1/cars/nobody", {"box": [0, 0, 1, 1]}),
         ("delete", "/api/v1/cars/nobody", None),
@@ -293,3 +294,35 @@ def test_a_box_with_the_model_of_no_label_is_refused_where_there_is_no_such_mode
     assert answer.status_code == 404
     assert "There is no live model called 'nope'" in answer.json["detail"]
     assert cars(client, photo)[0]["found_by"] == "whole"
+
+
+def test_similar_cars_are_listed_with_their_cosines(client: FlaskClient, two: str) -> None:
+    first, second = cars(client, two)
+    body = client.get(f"/api/v1/cars/{first['id']}/similar").json
+    assert (body["model"], body["version"], body["compared"], body["others"]) == (
+        "f1-teams",
+        1,
+        2,
+        0,
+    )
+    (item,) = body["items"]
+    assert (item["id"], item["photo"], item["box"]) == (second["id"], two, list(RIGHT))
+    assert item["similarity"] == pytest.approx(1, abs=1e-3)
+
+
+def test_similar_cars_are_at_most_as_many_as_asked_for(
+    client: FlaskClient, detector: FakeDetector, upload: Callable[..., str]
+) -> None:
+    photos = [upload(mark=mark) for mark in range(3)]
+    first = cars(client, photos[0])[0]["id"]
+    assert len(client.get(f"/api/v1/cars/{first}/similar?limit=4").json["items"]) == 4
+    assert client.get(f"/api/v1/cars/{first}/similar?limit=0").status_code == 400
+
+
+def test_a_car_without_an_answer_has_no_similar_ones(
+    app: Flask, client: FlaskClient, photo: str
+) -> None:
+    with app.app_context():
+        second = put_cars(photo)[1]
+    answer = client.get(f"/api/v1/cars/{second}/similar")
+    assert (answer.status_code, "nothing to compare" in answer.json["detail"]) == (404, True)

@@ -13,11 +13,12 @@ from webapp.api.schemas import cars
 from webapp.api.schemas.base import CarId, PhotoId
 from webapp.api.schemas.photos import GroundTruthBody
 from webapp.domain import ALL_MODELS, NO_CAR
-from webapp.extensions import get_label_cards, get_pipeline, get_registry
+from webapp.extensions import get_config, get_label_cards, get_pipeline, get_registry
 from webapp.http.rate_limits import count_photos
 from webapp.inference.models.card import ModelCard
 from webapp.services.cars import boxes
 from webapp.services.cars.boxes import DrawnCar
+from webapp.services.cars.similar import similar_cars
 from webapp.services.labels import relabel
 from webapp.services.photos.gallery import get_car
 from webapp.storage.labels.events import Stamp
@@ -25,6 +26,7 @@ from webapp.storage.labels.events import Stamp
 bp = guard(Blueprint("api_cars", __name__))
 _ABSENT = (errors.PhotoNotFoundError,)
 _NO_LABEL = (*_ABSENT, errors.UnknownLabelError, errors.ModelNotFoundError)
+_NOT_SIMILAR = (*_ABSENT, errors.NotAskedError, errors.StorageFullError)
 _NO_BOX = (*_NO_LABEL, errors.PhotoDeletedError, errors.BadBoxError, errors.BrokenPhotoError)
 
 
@@ -32,6 +34,16 @@ _NO_BOX = (*_NO_LABEL, errors.PhotoDeletedError, errors.BadBoxError, errors.Brok
 def read(car_id: CarId) -> ResponseReturnValue:
     """One car, with every label of its predictions."""
     return jsonify(cars.whole_car_json(get_car(car_id), get_registry()))
+
+
+@Call(bp, "GET /cars/<car_id>/similar", Need.READING, {200: cars.SimilarCarsJson}, _NOT_SIMILAR)
+def read_similar(car_id: CarId, query: cars.SimilarQuery) -> ResponseReturnValue:
+    """The cars of the whole history that are nearest to one, the nearest first.
+
+    Embeddings of the version whose answer the car shows are compared, every one of them.
+    """
+    similar = similar_cars(get_car(car_id), query.limit, get_config().data)
+    return jsonify(cars.similar_cars_json(similar))
 
 
 @Call(bp, "PUT /cars/<car_id>/ground-truth", Need.REVIEW, {200: cars.ChangedCarJson}, _NO_LABEL)

@@ -99,12 +99,14 @@ for (const form of all("form[data-picks]")) {
   const save = select("[data-save]", form);
   const whole = select("[data-whole]", form);
   const acts = all("[data-act]", form);
+  const count = select("[data-count]", form);
+  const prompt = count.textContent;
   let last = null;
   const tell = () => {
     const every = whole?.checked;
     const picked = boxes.filter((box) => box.checked).length;
     const words = every ? `all ${whole.dataset.whole}`.trim() : String(picked);
-    select("[data-count]", form).textContent = every || picked ? `${words} picked` : "Pick photos";
+    count.textContent = every || picked ? `${words} picked` : prompt;
     save.textContent = every || picked ? `Save for ${words}` : "Save";
     for (const button of [save, ...acts]) button.disabled = !every && !picked;
   };

@@ -39,18 +39,20 @@ def noting(*errors: type[MarqueError]) -> Iterator[None]:
         note(str(error), kind="is-error")
 
 
-def note_saved(done: Relabelled, label: str, cards: Sequence[ModelCard]) -> None:
-    """What a relabelling with a label of these cards did."""
+def note_saved(
+    done: Relabelled, label: str, cards: Sequence[ModelCard], noun: str = "photo"
+) -> None:
+    """What a relabelling with a label of these cards did with photos, or with cars."""
     known = next(filter(None, (card.label(label) for card in cards)), None)
     shown = known.display if known and label == done.label else shown_name(label)
     if not done.changed:
-        those = "The photo is" if done.skipped == 1 else "These photos are all"
+        those = f"The {noun} is" if done.skipped == 1 else f"These {noun}s are all"
         note(f"{those} marked so already:", strong=f"{shown}.", kind="")
         return
-    those = "1 photo is" if done.changed == 1 else f"{count(done.changed, 'photo')} are"
+    those = f"1 {noun} is" if done.changed == 1 else f"{count(done.changed, noun)} are"
     if done.car and done.car.found_by != WHOLE and (done.car.photo.car_count or 0) > 1:
         those = f"car {done.car.position + 1} is"
-    already = f" {count(done.skipped, 'photo')} had it already." if done.skipped else ""
+    already = f" {count(done.skipped, noun)} had it already." if done.skipped else ""
     if done.label == NO_CAR and done.changed == 1:
         those, shown = "there is", "no car here"
     note(

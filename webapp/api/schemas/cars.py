@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 from pydantic import Field
 
-from webapp.api.schemas.base import ApiRequest, JsonShape, Share, Why, enum, example
+from webapp.api.schemas.base import ApiRequest, Count, JsonShape, Share, Why, enum, example
 from webapp.api.schemas.predictions import (
     PredictionJson,
     answer_json,
@@ -15,6 +15,8 @@ from webapp.api.schemas.predictions import (
 )
 from webapp.domain import OUTCOMES, Box, ClassifiedCar, FoundBy
 from webapp.inference.models.registry import Registry
+from webapp.services.cars.similar import SimilarCars
+from webapp.services.photos.gallery import MAX_LIMIT, PAGE
 from webapp.storage.tables import Car
 
 _RANKED = 5  # labels of a prediction of a car in its photo
@@ -56,6 +58,13 @@ class CarBody(BoxBody):
     said."""
     model: str = ""
     """The model whose label it is; without it any live one."""
+
+
+class SimilarQuery(ApiRequest):
+    """How many similar cars."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = PAGE
+    """How many cars."""
 
 
 # ---- answers ----
@@ -100,6 +109,34 @@ class ChangedCarJson(WholeCarJson):
     """`DELETE /labels/batches/{batch}` takes the change back; null when nothing was changed."""
 
 
+class SimilarCarJson(JsonShape):
+    """A car that is near to another one."""
+
+    id: str
+    photo: str
+    """The id of its photo."""
+    box: CarBox
+    similarity: float
+    """The cosine of the two embeddings, from -1 to 1; 1 is the same to the network."""
+    decision: str | None
+    """The answer that is shown; null when no model has classified the car yet."""
+    ground_truth: str | None
+    """The label that a person gave it, `none` (none of the labels) or `unusable`; null without."""
+
+
+class SimilarCarsJson(JsonShape):
+    """The cars nearest to one, the nearest first."""
+
+    model: str
+    version: int
+    """The version whose embeddings were compared."""
+    compared: Count
+    """Cars about which this version has answered."""
+    others: Count
+    """Cars about which it has not, so that they cannot be among the similar ones."""
+    items: list[SimilarCarJson]
+
+
 # ---- presenters ----
 
 
@@ -137,6 +174,27 @@ def whole_car_json(car: Car, registry: Registry) -> WholeCarJson:
 def changed_car_json(car: Car, registry: Registry, batch: str) -> ChangedCarJson:
     """A car that was changed."""
     return {**whole_car_json(car, registry), "batch": batch or None}
+
+
+def similar_cars_json(similar: SimilarCars) -> SimilarCarsJson:
+    """The cars nearest to one."""
+    return {
+        "model": similar.model,
+        "version": similar.version,
+        "compared": similar.compared,
+        "others": similar.others,
+        "items": [
+            {
+                "id": car.public_id,
+                "photo": car.photo.public_id,
+                "box": list(car.box),
+                "similarity": round(cosine, 4),
+                "decision": car.shown_decision,
+                "ground_truth": car.ground_truth,
+            }
+            for car, cosine in similar.cars
+        ],
+    }
 
 
 def classified_car_json(car: ClassifiedCar) -> DetectedCarJson:

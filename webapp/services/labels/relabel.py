@@ -102,6 +102,31 @@ def relabel_car(public_id: str, label: str, cards: Sequence[ModelCard], stamp: S
     return _relabel(Car.public_id == public_id, label, cards, stamp)
 
 
+def relabel_cars(
+    public_ids: Sequence[str], label: str, cards: Sequence[ModelCard], stamp: Stamp
+) -> Relabelled:
+    """Give several cars a ground truth, as one batch, see `relabel_car`.
+
+    Raises `UnknownLabelError`, `BadRequestError` for no car or too many, and `PhotoNotFoundError`
+    when one is gone: then nothing is changed.
+    """
+    label, model = resolve_label(label, cards)
+    check_why(stamp.why)
+    if not public_ids:
+        raise BadRequestError("No car was picked. Pick one or more, then press the button again.")
+    if len(public_ids) > CHUNK:
+        raise BadRequestError(f"These are {len(public_ids)} cars; {CHUNK} are the most at a time.")
+    with writing():
+        numbers = [car.id for car in storage.cars_with(public_ids).values()]
+        if len(numbers) < len(set(public_ids)):
+            raise PhotoNotFoundError(
+                "One of these cars is not there any more. Nothing was changed: load the page again."
+            )
+        changed = label_cars(numbers, label, model, stamp)
+    batch = stamp.batch if changed else ""
+    return Relabelled(changed, len(numbers) - changed, batch, label)
+
+
 def _relabel(
     which: Any,
     label: str,

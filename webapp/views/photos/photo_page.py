@@ -68,6 +68,7 @@ def render(
         history=history.lines(details),
         reference=_reference(details.car),
         first=FIRST,
+        browsing=browsing,
         same=near_photos(details.photo, _MOST_SAME) if browsing else [],
         alike=_alike(prediction) if prediction and browsing else [],
         candidates=lookalikes.CANDIDATES,
