@@ -156,12 +156,14 @@ def test_the_number_of_a_deleted_answer_that_is_given_again_is_noticed(
 
 
 def test_most_rows_gone_make_the_file_anew(add: Add, config: Config) -> None:
-    first, others = add(0), [add(10 * number) for number in range(1, 6)]
+    first, others = add(0), [add(10 * number) for number in range(1, 8)]
     near(first, config.data)
     before = the_file(config.data).stat()
     for photo in others[:-1]:
         forget(photo)
     assert near(first, config.data) == [others[-1]]
+    last = add(80)
+    assert near(first, config.data) == [others[-1], last]
     assert the_file(config.data).stat().st_size < before.st_size
 
 

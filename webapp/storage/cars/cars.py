@@ -19,8 +19,11 @@ _counts = and_(Car.found_by != WHOLE, Car.ground_truth.is_distinct_from(NO_CAR))
 # ---- reading ----
 
 
-def _joined() -> Select[Any]:
-    """Cars with their photo and their shown prediction, those of deleted photos left out."""
+def _joined(*, many: bool = False) -> Select[Any]:
+    """Cars with their photo and their shown prediction, those of deleted photos left out; of `many`
+    the top fives are read together."""
+    answer = contains_eager(Car.prediction)
+    top = answer.selectinload(Prediction.top) if many else answer.lazyload(Prediction.top)
     shown = and_(Prediction.car_id == Car.id, Prediction.shown)
     return (
         select(Car)
@@ -28,7 +31,7 @@ def _joined() -> Select[Any]:
         .join(Prediction, shown, isouter=True)
         .where(Photo.deleted_at.is_(None))
         .options(contains_eager(Car.photo).lazyload(Photo.uploader))
-        .options(contains_eager(Car.prediction).lazyload(Prediction.top))
+        .options(top)
         .execution_options(populate_existing=True)
     )
 
@@ -59,8 +62,9 @@ def _with_prediction(car: Car) -> Car:
 
 
 def cars_by_number(numbers: Sequence[int]) -> list[Car]:
-    """The cars with these numbers, in this order; those of deleted photos are left out."""
-    rows = db.session.scalars(_joined().where(Car.id.in_(numbers)))
+    """The cars with these numbers, in this order, with the top five of their shown predictions;
+    those of deleted photos are left out."""
+    rows = db.session.scalars(_joined(many=True).where(Car.id.in_(numbers)))
     by_number = {car.id: _with_prediction(car) for car in rows}
     return [by_number[number] for number in numbers if number in by_number]
 

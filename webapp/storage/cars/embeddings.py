@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select, union
+from sqlalchemy import and_, func, or_, select
 
 from webapp.domain import NO_CAR
 from webapp.errors import StorageFullError
@@ -71,17 +71,17 @@ def cars_behind(prediction_ids: Sequence[int]) -> dict[int, int]:
 def count_compared(model: str, version: int) -> tuple[int, int]:
     """How many cars a version has answered about, and about how many it has not; without those
     that `cars_behind` leaves out."""
-    deleted = select(Car.id).join(Photo, Photo.id == Car.photo_id)
-    hidden = union(
-        deleted.where(Photo.deleted_at.is_not(None)),
-        select(Car.id).where(Car.ground_truth == NO_CAR),
-    ).subquery()
-    numbers = select(hidden.c.id)
-    of_version = (Prediction.model == model, Prediction.version == version)
-    answered = count_rows(Prediction, *of_version)
-    answered -= count_rows(Prediction, *of_version, Prediction.car_id.in_(numbers))
-    cars = count_rows(Car) - (db.session.scalar(select(func.count()).select_from(hidden)) or 0)
-    return answered, cars - answered
+    answered = and_(
+        Prediction.car_id == Car.id, Prediction.model == model, Prediction.version == version
+    )
+    deleted = select(Photo.id).where(Photo.deleted_at.is_not(None))
+    counts = select(func.count(), func.count(Prediction.id)).select_from(Car)
+    counts = counts.join(Prediction, answered, isouter=True)
+    hidden = or_(Car.photo_id.in_(deleted), Car.ground_truth == NO_CAR)
+    hidden_cars, hidden_answered = db.session.execute(counts.where(hidden)).one()
+    known = count_rows(Prediction, Prediction.model == model, Prediction.version == version)
+    compared = known - hidden_answered
+    return compared, count_rows(Car) - hidden_cars - compared
 
 
 # ---- the file ----
@@ -117,27 +117,32 @@ def _read(path: Path, size: int) -> NDArray[np.void]:
 
 
 def _bring_up_to_date(path: Path, model: str, version: int, size: int) -> None:
-    of_version = (Prediction.model == model, Prediction.version == version)
-    known, rows = count_rows(Prediction, *of_version), _read(path, size)
+    rows = _read(path, size)
     kept = _unchanged(rows)
-    if kept > 2 * known:  # most of it is gone
-        kept = 0
     last = int(rows["id"][kept - 1]) if kept else 0
-    statement = select(Prediction.id).where(*of_version, Prediction.id > last)
-    numbers = db.session.scalars(statement.order_by(Prediction.id)).all()
-    if kept and kept + len(numbers) < known:  # one with a lower id was committed after a later one
-        kept = 0
-        statement = select(Prediction.id).where(*of_version)
-        numbers = db.session.scalars(statement.order_by(Prediction.id)).all()
-    if kept and (numbers or kept < len(rows)):
-        # written over, never made shorter: other processes read from it meanwhile
+    numbers = _numbers_after(last, model, version)
+    if kept == len(rows) > 0 and not numbers:
+        return
+    known = count_rows(Prediction, Prediction.model == model, Prediction.version == version)
+    # Most rows are of predictions that are gone, or one came late: with a lower id than the last.
+    if kept > 2 * known or kept + len(numbers) < known:
+        kept, numbers = 0, _numbers_after(0, model, version)
+    if kept:  # written over, never made shorter: others may be reading
         with path.open("r+b") as file:
             _write(file, kept, numbers, size)
-    elif not kept:
-        fresh = path.with_name(f"{path.name}.new")
-        with fresh.open("wb") as file:
-            _write(file, 0, numbers, size)
-        fresh.replace(path)
+        return
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("wb") as file:
+        _write(file, 0, numbers, size)
+    fresh.replace(path)
+
+
+def _numbers_after(last: int, model: str, version: int) -> Sequence[int]:
+    """The ids of a version's predictions that are higher than `last`, in order."""
+    statement = select(Prediction.id).where(
+        Prediction.model == model, Prediction.version == version, Prediction.id > last
+    )
+    return db.session.scalars(statement.order_by(Prediction.id)).all()
 
 
 def _unchanged(rows: NDArray[np.void]) -> int:
