@@ -167,6 +167,19 @@ def test_most_rows_gone_make_the_file_anew(add: Add, config: Config) -> None:
     assert the_file(config.data).stat().st_size < before.st_size
 
 
+def test_an_answer_with_a_lower_number_that_came_late_is_found_with_the_next(
+    add: Add, config: Config
+) -> None:
+    first, late, third = add(0), add(10), add(20)
+    of_late = Prediction.car_id == get_car_of(late).id
+    for version, wanted in ((2, [third]), (1, [third])):
+        with writing():
+            db.session.execute(update(Prediction).where(of_late).values(version=version))
+        assert near(first, config.data) == wanted
+    newest = add(30)
+    assert near(first, config.data) == [late, third, newest]
+
+
 @pytest.mark.parametrize("content", [b"", b"torn", b"\0" * 4000])
 def test_a_file_that_is_none_is_made_anew(add: Add, config: Config, content: bytes) -> None:
     first, second = add(0), add(10)
