@@ -39,7 +39,8 @@ def drag(page: Any, *places: Place) -> None:
 def draw_box(page: Any, corners: tuple[Place, Place]) -> None:
     page.keyboard.press("b")
     expect(page.locator(".boxes.is-drawing")).to_be_visible()
-    drag(page, *corners)
+    with page.expect_navigation():  # the page of before may say that a car was drawn, too
+        drag(page, *corners)
     expect(page.get_by_role("status").filter(has_text="Saved")).to_contain_text("a car was drawn")
 
 
@@ -76,9 +77,10 @@ def test_an_edge_and_a_corner_of_a_box_are_dragged(reviewer: Any, photo: str) ->
     drag(reviewer, (0.4, 0.5), (0.6, 0.5))
     expect(reviewer.get_by_role("status")).to_contain_text("the box was moved")
     assert cars_of(reviewer, photo)[0]["box"] == pytest.approx([0.1, 0.2, 0.5, 0.6], abs=0.01)
+    lines = reviewer.locator(".log li")
+    before = lines.count()
     drag(reviewer, (0.1, 0.2), (0.2, 0.1))
-    expect(reviewer.locator(".log")).to_contain_text("moved the box of the car")
-    reviewer.wait_for_function("document.querySelectorAll('.log li').length > 5")
+    expect(lines).not_to_have_count(before)
     assert cars_of(reviewer, photo)[0]["box"] == pytest.approx([0.2, 0.1, 0.4, 0.7], abs=0.01)
 
 
