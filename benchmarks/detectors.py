@@ -37,6 +37,7 @@ from webapp.inference.metrics.overlap import Boxes
 from webapp.inference.models.detector_card import DetectorCard
 from webapp.inference.models.held_out import is_unseen, read_split
 from webapp.inference.models.loading import load_detector
+from webapp.inference.models.registry import Registry
 from webapp.training.data_files import files_in
 from webapp.training.detector.box_data import read_boxes
 from webapp.training.detector.data import true_boxes
@@ -52,14 +53,15 @@ Finds = dict[str, list[PhotoBoxes]]  # by detector
 def main() -> None:
     """Print a table with a column for each detector and score from which a box counts."""
     arguments = _arguments()
-    card = DetectorCard.read(arguments.model)
-    ours = load_detector(arguments.model, "litert")
+    folder = arguments.model or _live(Path("models"), "car-detector")
+    card = DetectorCard.read(folder)
+    ours = load_detector(folder, "litert")
     teacher = Teacher(arguments.teacher.read_bytes(), LEAST_SCORE)
     finders: dict[str, Find] = {
         "ours": lambda pixels: ours.boxes(pixels, LEAST_SCORE),
         "teacher": lambda pixels: _of_teacher(teacher, pixels),
     }
-    photos = _unseen([*_with_boxes(arguments.boxes, card.name)], arguments.model, card)
+    photos = _unseen([*_with_boxes(arguments.boxes, card.name)], folder, card)
     others = [(path, _NONE, _NONE) for path in files_in(arguments.others)]
     side = working_side(card.input)
     with_cars = _look(finders, photos[: arguments.most], side)
@@ -175,9 +177,18 @@ def _times(finders: dict[str, Find], paths: list[Path], side: int, rounds: int) 
     return f"{medians}; ours takes {ratio:.2f} of the teacher's time ({rounds} rounds)"
 
 
+def _live(models: Path, name: str) -> Path:
+    """The folder of the version of a model that serves."""
+    registry = Registry(models)
+    version = registry.live_version(name)
+    if version is None:
+        raise SystemExit(f"No version of {name} is live in {models}: name one with --model.")
+    return registry.version_folder(name, version)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path("models/car-detector/5"))
+    parser.add_argument("--model", type=Path, help="its folder; the live one")
     parser.add_argument("--teacher", type=Path, required=True, help="its LiteRT file")
     parser.add_argument("--boxes", type=Path, action="append", required=True)
     parser.add_argument("--others", type=Path, required=True)

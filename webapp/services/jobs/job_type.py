@@ -101,7 +101,8 @@ class JobType:
     `RunningJob` and return JSON. A `MarqueError` ends the job with its sentence; a busy server and
     unexpected errors are tried again. `clear` removes the files of a job (by its public id and
     params); it is called when the job ended well (after `kept`), was cancelled, or failed long ago,
-    and may be called twice. `summary` makes a sentence of the job's result.
+    and may be called twice. `summary` makes a sentence of the job's result. `in_percent`: its
+    progress is a share of 100, not a number of things.
     """
 
     name: str
@@ -113,6 +114,7 @@ class JobType:
     queue: str = SHORT
     kept: timedelta = timedelta(0)
     summary: Callable[[Json], str] | None = None
+    in_percent: bool = False
 
 
 # ---- what types of jobs share ----

@@ -108,4 +108,5 @@ JOB_TYPE = JobType(
     clear=lambda job_id, _params, tools: Spool(tools.config.data, job_id).clear(),
     queue=LONG,
     summary=_summary,
+    in_percent=True,
 )
